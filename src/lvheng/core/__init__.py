@@ -1,0 +1,1 @@
+"""Types and engines that know no storage and no web: everything else may import from here."""
