@@ -1,0 +1,101 @@
+"""People who sign in, and the audit chain."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from lvheng.access.roles import ROLE_WORDS, Actor, Role
+from lvheng.core.problem import Place, Problem
+
+GENESIS = "0" * 64
+
+
+class User(AbstractUser):
+    """A person; what it may do follows from its role and the body it belongs to."""
+
+    role = models.CharField(_("角色"), max_length=16, choices=[(r.value, w) for r, w in ROLE_WORDS.items()], default=Role.PUBLIC.value)
+    full_name = models.CharField(_("姓名"), max_length=40, blank=True)
+    body = models.CharField(_("单位"), max_length=64, blank=True, help_text="code of the body in the plan's bodies.yaml")
+    region = models.CharField(_("所属地区"), max_length=16, blank=True)
+    unit = models.CharField(_("所属企业"), max_length=32, blank=True, help_text="code of the unit's subject")
+
+    class Meta:
+        db_table_comment = "Accounts of people; roles per design 3"
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(Role(self.role), self.full_name or self.username, self.body, self.region, self.unit)
+
+    @property
+    def role_label(self) -> str:
+        return Role(self.role).label
+
+
+class AuditEvent(models.Model):
+    """One change of state, hashed (SM3) with the one before; rows never change (database trigger)."""
+
+    at = models.DateTimeField(_("时间"))
+    actor = models.CharField(_("操作人"), max_length=80)
+    action = models.CharField(_("操作"), max_length=64)
+    subject = models.CharField(_("对象"), max_length=160)
+    data = models.JSONField(_("内容"), default=dict)
+    previous = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        db_table_comment = "Hash chain of all changes of state; append-only"
+        ordering = ["id"]
+
+    def reckon(self) -> str:
+        """The digest that the row must have."""
+        body = [self.at.astimezone(timezone.get_default_timezone()).isoformat(timespec="microseconds"), self.actor, self.action, self.subject,
+                json.dumps(self.data, ensure_ascii=False, sort_keys=True, separators=(",", ":")), self.previous]  # fmt: skip
+        return hashlib.new("sm3", "\x1f".join(body).encode()).hexdigest()
+
+
+def append_event(actor: str, action: str, subject: str, data: dict[str, Any] | None = None) -> AuditEvent:
+    """Append to the chain inside the caller's transaction."""
+    with transaction.atomic():
+        lock_ledger()
+        last = AuditEvent.objects.order_by("-id").first()
+        event = AuditEvent(
+            at=timezone.now(), actor=actor or "系统", action=action, subject=subject,
+            data=json.loads(json.dumps(data or {}, ensure_ascii=False, default=str)), previous=last.digest if last else GENESIS,
+        )  # fmt: skip
+        event.digest = event.reckon()
+        event.save(force_insert=True)
+    return event
+
+
+def lock_ledger() -> None:
+    """One writer at a time to the chain and the ledger; positions are then in commit order.
+
+    SQLite serialises writers itself; PostgreSQL holds an advisory lock to the end of the transaction.
+    """
+    connection = transaction.get_connection()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(212127)")
+
+
+def verify_chain() -> tuple[int, Problem | None]:
+    """Walk the chain; (rows read, the first altered or missing row as a Problem)."""
+    previous, count = GENESIS, 0
+    for event in AuditEvent.objects.order_by("id").iterator(chunk_size=2000):
+        count += 1
+        if event.previous != previous or event.reckon() != event.digest:
+            return count, Problem(
+                "access.audit.broken", "审计链在此处断开，该行或其前一行被改动或删除",
+                place=Place(table="access_auditevent", row=event.pk),
+                got=f"{event.at:%Y-%m-%d %H:%M:%S} {event.actor} {event.action}", wanted="与前一行衔接的摘要",
+                fix="以备份核对该行，追查改动来源；不得自行修补。",
+            )  # fmt: skip
+        previous = event.digest
+    return count, None
