@@ -20,9 +20,13 @@ GENESIS = "0" * 64
 class User(AbstractUser):
     """A person; what it may do follows from its role and the body it belongs to."""
 
-    role = models.CharField(_("角色"), max_length=16, choices=[(r.value, w) for r, w in ROLE_WORDS.items()], default=Role.PUBLIC.value)
+    role = models.CharField(
+        _("角色"), max_length=16, choices=[(r.value, w) for r, w in ROLE_WORDS.items()], default=Role.PUBLIC.value
+    )
     full_name = models.CharField(_("姓名"), max_length=40, blank=True)
-    body = models.CharField(_("单位"), max_length=64, blank=True, help_text="code of the body in the plan's bodies.yaml")
+    body = models.CharField(
+        _("单位"), max_length=64, blank=True, help_text="code of the body in the plan's bodies.yaml"
+    )
     region = models.CharField(_("所属地区"), max_length=16, blank=True)
     unit = models.CharField(_("所属企业"), max_length=32, blank=True, help_text="code of the unit's subject")
 

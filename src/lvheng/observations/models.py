@@ -21,7 +21,14 @@ from lvheng.core.source import Confidence
 QUALITIES = {
     "measured": "监测", "filed": "填报", "published": "公开发布", "statistics": "统计", "estimated": "估算", "substituted": "替代", "withdrawn": "撤回",
 }  # fmt: skip
-SUBJECT_KINDS = {"region": "地区", "unit": "用能单位", "outlet": "排口", "plant": "处理厂", "facility": "设施", "body": "部门"}
+SUBJECT_KINDS = {
+    "region": "地区",
+    "unit": "用能单位",
+    "outlet": "排口",
+    "plant": "处理厂",
+    "facility": "设施",
+    "body": "部门",
+}
 
 
 class Subject(models.Model):
@@ -100,7 +107,9 @@ class Observation(models.Model):
     quality = models.CharField(_("数据性质"), max_length=12, choices=list(QUALITIES.items()))
     vintage = models.PositiveIntegerField(_("版次"))
     source = models.ForeignKey(SourceDocument, models.PROTECT, related_name="observations")
-    reference = models.CharField(_("出处"), max_length=160, blank=True, help_text="table and row, file and cell, lake partition")
+    reference = models.CharField(
+        _("出处"), max_length=160, blank=True, help_text="table and row, file and cell, lake partition"
+    )
 
     class Meta:
         db_table_comment = "Figures, append-only; key is indicator, subject, period, item; latest vintage wins"
