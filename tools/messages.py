@@ -95,10 +95,11 @@ def unmarked(room: Path) -> Iterator[str]:
                     inside = ""
                 elif not inside and tag in {"blocktranslate", "blocktrans", "comment"}:
                     inside = tag
-            elif token.token_type == TokenType.TEXT and not inside:
-                if found := re.search(rf"{HAN.pattern}+", token.contents):
-                    line = token.lineno + token.contents[: found.start()].count("\n")
-                    yield f"{_short(path)} 第{line}行：“{found[0]}”未标记翻译"
+                continue
+            found = re.search(rf"{HAN.pattern}+", token.contents)
+            if found and token.token_type == TokenType.TEXT and not inside:
+                line = token.lineno + token.contents[: found.start()].count("\n")
+                yield f"{_short(path)} 第{line}行：“{found[0]}”未标记翻译"
 
 
 def _short(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""What tests stand on: a PostgreSQL cluster, a running server, a browser."""
