@@ -16,7 +16,7 @@ from pydantic import Field
 
 from lvheng.core.period import Kind
 from lvheng.core.problem import Place, Problem, ProblemError
-from lvheng.core.source import Confidence
+from lvheng.core.rulebook import SourceEntry, Title
 from lvheng.core.yamlfile import Entry, load, validate
 
 DIRECTIONS = {"up": "越高越好", "down": "越低越好", "none": "中性"}
@@ -26,30 +26,6 @@ FED_BY = {
     "statistics": "统计报表", "registers": "工程台账", "reductions": "减排项目核算", "telemetry": "在线监测", "filing": "填报", "published": "公开发布",
     "computed": "公式计算",
 }  # fmt: skip
-
-
-class Words(Entry):
-    """A text in Chinese and English."""
-
-    zh: str
-    en: str = ""
-
-
-class SourceEntry(Entry):
-    """The document a rule is taken from."""
-
-    document: str
-    number: str = ""
-    article: str = ""
-    issuer: str = ""
-    date: date | None = None
-    url: str = ""
-    confidence: Confidence
-    note: str = ""
-
-    def __str__(self) -> str:
-        title = self.document if self.document[:1] in "《“" else f"《{self.document}》"
-        return title + (f"（{self.number}）" if self.number else "") + self.article
 
 
 class DatedFormula(Entry):
@@ -65,8 +41,8 @@ class Indicator(Entry):
     """One indicator; ``places`` is the number of decimals it is published with."""
 
     code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    name: Words
-    short: Words | None = None
+    name: Title
+    short: Title | None = None
     unit: str
     places: int = Field(default=2, ge=0, le=8)
     direction: Literal["up", "down", "none"] = "none"

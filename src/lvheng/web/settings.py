@@ -133,7 +133,10 @@ DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "access.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -159,15 +162,20 @@ FORMAT_MODULE_PATH = ["lvheng.web.formats"]
 
 STATIC_URL = "/static/"
 STATIC_ROOT = HOME / "static"
-_NODE = ROOT / "node_modules"
-STATICFILES_DIRS = [
-    (f"vendor/{name}", _NODE / folder)
-    for name, folder in (("echarts", "echarts/dist"), ("htmx", "htmx.org/dist"), ("normalize", "modern-normalize"))
-    if (_NODE / folder).is_dir()
-]
+# Address below /static/ → file of a front-end package (package.json).
+FRONT_END = {
+    "vendor/echarts.min.js": "echarts/dist/echarts.min.js",
+    "vendor/htmx.min.js": "htmx.org/dist/htmx.min.js",
+    "vendor/modern-normalize.css": "modern-normalize/modern-normalize.css",
+}
+STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.AppDirectoriesFinder", "lvheng.web.finders.PackageFinder"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": HOME / "uploads"}},
-    "staticfiles": {"BACKEND": "lvheng.web.storage.HashedStorage" if not DEBUG else "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "lvheng.web.storage.HashedStorage"
+        if not DEBUG
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
 }
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_MAX_AGE = 3600
