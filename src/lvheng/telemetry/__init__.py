@@ -1,0 +1,1 @@
+"""Telemetry: HJ 212 and energy gateways, raw journal, lake."""

@@ -1,0 +1,580 @@
+"""From a frame to a packet: header, command, parameters, values, and what was found wrong.
+
+A packet is *valid*, decoded with *findings*, or *invalid*: frame good, content not to be treated as normal data
+(it is journalled and quarantined with the reason). Numbers keep the text as sent; ``number`` is the nearest float64.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from lvheng.core.problem import Problem, Severity
+from lvheng.telemetry.hj212 import checksum as crcs
+from lvheng.telemetry.hj212 import sm4
+from lvheng.telemetry.hj212.dialect import STANDARD, Dialect, convert
+from lvheng.telemetry.hj212.findings import CATALOGUE, finding
+from lvheng.telemetry.hj212.frame import Frame, Framer, Reject
+from lvheng.telemetry.hj212.tables import load_document, tables
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_LENIENT = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)\s*", re.ASCII)
+_COMMA_PARAM = re.compile(r",(?:BeginTime|EndTime|SystemTime|DataTime|PolId|CstartTime|C[tT]ime|VaseNo|ReCount)=")
+_TOKEN = re.compile(r"(?://.*?//|[^;,])+", re.DOTALL)
+_MN_2017 = re.compile(r"[0-9A-Fa-f]{24}")
+_ORDER_2005 = {k: i for i, k in enumerate(("QN", "PNUM", "PNO", "ST", "CN", "PW", "MN", "Flag"))}
+_ORDER = {k: i for i, k in enumerate(("QN", "ST", "CN", "PW", "MN", "Flag", "RF", "PNUM", "PNO"))}
+_FIELDS = {name.lower(): name for name in _ORDER}
+_STATED_VERSIONS = {0: 2005, 1: 2017, 2: 2025}
+_MEANS = (("Min", "Avg", "Max"), ("ZsMin", "ZsAvg", "ZsMax"))
+_CONCENTRATIONS = frozenset(("Rtd", "Min", "Avg", "Max", "ZsRtd", "ZsMin", "ZsAvg", "ZsMax"))
+
+
+class Value(NamedTuple):
+    """One value: canonical code, suffix, the text as sent, its number (None: no number), the item's flag."""
+
+    code: str
+    suffix: str
+    text: str
+    number: float | None
+    flag: str
+    code_sent: str
+
+
+@dataclass(slots=True)
+class Packet:
+    """A decoded segment. ``version`` is 0, 1, 2 for the standards of 2005, 2017, 2025."""
+
+    header: dict[str, str]
+    version: int = 0
+    flag: int | None = None
+    pnum: int | None = None
+    pno: int | None = None
+    late: bool = False
+    data_time: datetime | None = None
+    params: list[tuple[str, str]] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
+    findings: list[Problem] = field(default_factory=list)
+    frame: Frame | None = None
+
+    @property
+    def qn(self) -> str:
+        return self.header.get("QN", "")
+
+    @property
+    def st(self) -> str:
+        return self.header.get("ST", "")
+
+    @property
+    def cn(self) -> str:
+        return self.header.get("CN", "")
+
+    @property
+    def mn(self) -> str:
+        return self.header.get("MN", "")
+
+    @property
+    def pw(self) -> str:
+        return self.header.get("PW", "")
+
+    def param(self, name: str) -> str:
+        """The first parameter of that name, or an empty text."""
+        return next((v for k, v in self.params if k == name), "")
+
+    def has(self, name: str) -> bool:
+        """Whether the finding ``name`` (without ``hj212.``) was made."""
+        return any(p.code == "hj212." + name for p in self.findings)
+
+    @property
+    def quarantined(self) -> bool:
+        return any(p.severity is Severity.BLOCKER for p in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """``valid``, ``findings`` or ``invalid``."""
+        if not self.findings:
+            return "valid"
+        return "invalid" if self.quarantined else "findings"
+
+    @property
+    def wants_answer(self) -> bool:
+        return bool(self.flag is not None and self.flag & 1)
+
+    @property
+    def request_qn(self) -> str:
+        """The request an answer belongs to: in 2005 it stands inside the data area."""
+        return self.param("QN") or self.qn
+
+    @property
+    def kind(self) -> str:
+        """``upload``, ``request``, ``notice``, ``answer`` or ``unknown``, by the command and what the packet holds."""
+        command = tables().commands.get(self.cn)
+        if command is None:
+            return "unknown"
+        if command.kind != "both":
+            return command.kind
+        if self.values or any(k in ("DataTime", "SystemTime", "RtdInterval", "MinInterval") for k, _ in self.params):
+            return "upload"
+        return "request"
+
+
+@lru_cache(maxsize=1)
+def _pattern() -> re.Pattern[str]:
+    return re.compile("|".join(load_document("hj212.yaml")["code_patterns"]["list"]))
+
+
+@lru_cache(maxsize=65536)
+def known_code(code: str) -> bool:
+    """Whether a code stands in the table or has a form that the standard knows."""
+    return code in tables().codes or bool(_pattern().fullmatch(code))
+
+
+@lru_cache(maxsize=16384)
+def parse_time(text: str) -> tuple[datetime | None, bool]:
+    """Local time (UTC+8, naive) of a 14-digit text, and whether the form is the standard's.
+
+    15 to 17 digits carry fractions of a second; 12, 10 and 8 digits, separated forms and 13-digit epoch milliseconds
+    are read and reported. No time: ``(None, …)``.
+    """
+    digits = text
+    if not (digits.isascii() and digits.isdigit()):
+        digits = re.sub(r"[-/:. T]", "", text)
+        if not (digits.isascii() and digits.isdigit() and 8 <= len(digits) <= 17):
+            return None, False
+    size = len(digits)
+    if size == 13:
+        return datetime(1970, 1, 1) + timedelta(hours=8, milliseconds=int(digits)), False  # noqa: DTZ001 wall time
+    form = {12: "%Y%m%d%H%M", 10: "%Y%m%d%H", 8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}.get(size, "%Y%m%d%H%M%S%f")
+    if size < 8 or size in (9, 11) or size > 17:
+        return None, False
+    try:
+        when = datetime.strptime(digits, form)  # noqa: DTZ007 wall time
+    except ValueError:
+        return None, size == 14
+    return (when, len(text) == 14) if when.year >= 1970 else (None, True)
+
+
+def number(text: str) -> tuple[float | None, str]:
+    """The number in a text and the finding it makes: '', value_empty, value_form or value_rejected."""
+    if _NUMBER.fullmatch(text):
+        return float(text), ""
+    if not text.strip():
+        return None, "value_empty"
+    if _LENIENT.fullmatch(text):
+        return float(text), "value_form"
+    return None, "value_rejected"
+
+
+def _text(seg: bytes, note: Any) -> str:
+    try:
+        return seg.decode()
+    except UnicodeDecodeError:
+        pass
+    try:
+        text = seg.decode("gb18030")
+        note("text_gbk")
+    except UnicodeDecodeError:
+        text = seg.decode("utf-8", "backslashreplace")
+        note("text_undecodable")
+    return text
+
+
+class _Notes:
+    """Collects findings, one of each name; several subjects are listed in one."""
+
+    __slots__ = ("subjects",)
+
+    def __init__(self) -> None:
+        self.subjects: dict[str, list[tuple[str, str, str]]] = {}
+
+    def __call__(self, name: str, got: str = "", wanted: str = "", subject: str = "") -> None:
+        self.subjects.setdefault(name, []).append((got, wanted, subject))
+
+    def problems(self, quiet: frozenset[str]) -> list[Problem]:
+        out = []
+        for name, rows in self.subjects.items():
+            if name in quiet and CATALOGUE[name][0] is not Severity.BLOCKER:
+                continue
+            got, wanted, _ = rows[0]
+            if len(rows) > 1:
+                got = "、".join(dict.fromkeys(r[0] for r in rows if r[0]))
+            out.append(finding(name, _short(got), wanted, _short("、".join(dict.fromkeys(r[2] for r in rows if r[2])))))
+        return out
+
+
+def _short(text: str, most: int = 120) -> str:
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def parse(seg: bytes, dialect: Dialect = STANDARD, notes: _Notes | None = None) -> Packet:
+    """Decode one plain segment. Never raises for any bytes; every oddity becomes a finding."""
+    note = notes or _Notes()
+    text = _text(seg, note)
+    at = text.find("CP=")
+    if at < 0:
+        note("cp_missing")
+        head, body = text, ""
+    else:
+        head, area = text[:at], text[at + 3 :]
+        if len(area) >= 4 and area.startswith("&&") and area.endswith("&&"):
+            body = area[2:-2]
+        else:
+            note("cp_unclosed", got=_short(area, 20))
+            body = area.strip("&")
+    packet = Packet(_header(head, note))
+    _interpret_header(packet, len(seg), dialect, note)
+    _area(packet, body, dialect, note)
+    if dialect.mn_alias and packet.mn:
+        packet.header["MN"] = dialect.mn_alias
+    packet.findings = note.problems(dialect.quiet)
+    return packet
+
+
+def _header(head: str, note: Any) -> dict[str, str]:
+    header: dict[str, str] = {}
+    if "," in head:
+        note("header_comma")
+        head = head.replace(",", ";")
+    for item in head.split(";"):
+        if not item:
+            continue
+        key, equals, value = item.partition("=")
+        if not equals:
+            note("header_malformed", got=_short(item, 40))
+            continue
+        if key not in _ORDER:
+            name = _FIELDS.get(key.strip().lower())
+            if name is None:
+                note("header_unknown", subject=key)
+                name = key
+            else:
+                note("header_case", subject=key)
+            key = name
+        if key in header:
+            if header[key] == value:
+                note("header_repeated", subject=key)
+            else:
+                note("header_conflict", got=f"{header[key]}、{value}", subject=key)
+            continue
+        header[key] = value
+    return header
+
+
+def _interpret_header(packet: Packet, length: int, dialect: Dialect, note: Any) -> None:
+    header, table = packet.header, tables()
+    flag = header.get("Flag")
+    if flag is None:
+        note("flag_missing")
+    elif flag.isascii() and flag.isdigit() and len(flag) <= 3:
+        packet.flag = int(flag)
+        packet.version = packet.flag >> 2
+        if packet.version not in _STATED_VERSIONS:
+            note("version_unknown", got=flag)
+    else:
+        note("flag_form", got=flag)
+    if dialect.version is not None:
+        packet.version = dialect.version
+
+    most = dialect.segment_max or table.segment_max
+    if length > most:
+        # A packet that states 2017 or later could have been split; one without Flag cannot say that it is.
+        stated = packet.version >= 1 and not dialect.segment_max
+        note("over_1024_stated" if stated else "over_1024", got=f"{length}字节", wanted=f"不超过{most}字节")
+
+    qn = header.get("QN")
+    if not qn:
+        note("qn_missing")
+    elif len(qn) != 17 or parse_time(qn)[0] is None:
+        note("qn_form", got=qn)
+    st = header.get("ST", "")
+    if not st:
+        note("st_missing")
+    elif st not in table.systems:
+        note("st_unknown", got=st)
+    cn = header.get("CN", "")
+    if not cn:
+        note("cn_missing")
+    elif not (len(cn) == 4 and cn.isascii() and cn.isdigit()):
+        note("cn_form", got=cn)
+    elif (command := table.commands.get(cn)) is None:
+        note("cn_unknown", got=cn)
+    elif packet.flag is not None and not command.since <= _STATED_VERSIONS.get(packet.version, 9999) <= (
+        command.until or 9999
+    ):
+        note("cn_version", got=cn)
+    if len(header.get("PW", "")) != 6:
+        note("pw_form", got=f"{len(header.get('PW', ''))}位")
+    mn = header.get("MN", "")
+    if not mn.strip():
+        note("mn_missing")
+    elif packet.version >= 1:
+        if not _MN_2017.fullmatch(mn):
+            note("mn_form", got=mn)
+    elif len(mn) != 14 or not mn.isalnum():
+        note("mn_form", got=mn)
+
+    pnum, pno = header.get("PNUM"), header.get("PNO")
+    if pnum is None and pno is None:
+        if packet.flag is not None and packet.flag & 2:
+            note("parts_missing")
+    else:
+        a, b = (_small_int(x) for x in (pnum, pno))
+        if a is None or b is None or not 1 <= b <= a:
+            note("parts_bad", got=f"第{pno}包，共{pnum}包")
+        else:
+            packet.pnum, packet.pno = a, b
+            if packet.flag is None or not packet.flag & 2:
+                note("parts_unflagged")
+    rf = header.get("RF")
+    if rf is not None:
+        packet.late = rf == "1"
+        if rf != "1" or packet.version < 2:
+            note("rf_form", got=rf)
+    order = _ORDER_2005 if packet.version == 0 else _ORDER
+    last = -1
+    for key in header:
+        place = order.get(key, last)
+        if place < last:
+            note("header_order", got="、".join(header))
+            break
+        last = place
+
+
+def _small_int(text: str | None) -> int | None:
+    return int(text) if text and len(text) <= 4 and text.isascii() and text.isdigit() else None
+
+
+def _area(packet: Packet, body: str, dialect: Dialect, note: Any) -> None:
+    table = tables()
+    if "//" in body:
+        tokens = _TOKEN.findall(body)
+        if body.endswith(";") or ";;" in body:
+            note("empty_item")
+    else:
+        tokens = body.replace(",", ";").split(";") if body else []
+    pairs: dict[str, str] = {}
+    params = packet.params
+    for token in tokens:
+        key, equals, text = token.partition("=")
+        if not equals:
+            if token.strip():
+                note("pair_malformed", got=_short(token, 40))
+            else:
+                note("empty_item")
+            continue
+        if "-" not in key:
+            _param(packet, key, text, params, note)
+            continue
+        if key in pairs:
+            if pairs[key] == text:
+                note("duplicate_same", subject=key)
+            else:
+                note("duplicate_conflict", got=f"{pairs[key]}、{text}", subject=key)
+            continue
+        pairs[key] = text
+    if params and _COMMA_PARAM.search(body):
+        note("comma_for_semicolon")
+
+    old = dialect.codes
+    reads_old = packet.version == 0
+    flags: dict[str, str] = {}
+    rows: list[tuple[str, str, str]] = []
+    plain_suffixes, seen_suffixes = table.suffixes, table.seen_suffixes
+    for key, text in pairs.items():
+        sent, _, suffix = key.rpartition("-")
+        if suffix not in plain_suffixes and suffix not in seen_suffixes:
+            if suffix in dialect.suffixes:
+                suffix = dialect.suffixes[suffix]
+                note("suffix_alias", subject=key)
+            elif (proper := table.suffix_by_lower.get(suffix.lower())) is not None:
+                if f"{sent}-{proper}" in pairs:
+                    note("duplicate_conflict", got=text, subject=key)
+                suffix = proper
+                note("suffix_case", subject=key)
+            else:
+                note("suffix_unknown", subject=key)
+        if suffix == "Flag":
+            flags[sent] = text
+        else:
+            rows.append((sent, suffix, text))
+
+    letters = table.flags.get({0: 2005, 1: 2017, 2: 2025}.get(packet.version, 2017), {})
+    flag_source = dialect.codes
+    for sent, letter in flags.items():
+        if letter not in letters:
+            note("flag_unknown", got=letter or "空", subject=flag_source.get(sent, sent))
+
+    values = packet.values
+    text_suffixes, decimals = table.text_suffixes, table.decimals
+    takes_text = packet.st in table.text_systems
+    codes: dict[str, str] = {}
+    for sent, suffix, text in rows:
+        code = codes.get(sent)
+        if code is None:
+            code = sent
+            if sent in old:
+                code = old[sent]
+            elif sent in table.from_old:
+                code = table.from_old[sent]
+                if not reads_old:
+                    note("code_old", subject=sent)
+            if not known_code(code):
+                note("code_unknown", subject=sent)
+            codes[sent] = code
+        value: float | None = None
+        if suffix not in text_suffixes:
+            if _NUMBER.fullmatch(text):
+                value = float(text)
+            else:
+                value, wrong = number(text)
+                if wrong and not (takes_text and wrong == "value_rejected"):
+                    note(wrong, got=_short(text, 30), subject=f"{sent}-{suffix}")
+            if value is not None and suffix in _CONCENTRATIONS:
+                most = decimals.get(code)
+                if most is not None and "." in text and len(text) - text.index(".") - 1 > most:
+                    note("decimals_over", subject=sent)
+                if code in dialect.units:
+                    value = convert(text.strip(), dialect.units[code])
+                    note("unit_converted", subject=sent)
+                elif (row := table.plausible.get(code)) is not None and not row["min"] <= value <= row["max"]:
+                    note("unit_suspect", got=text, subject=sent)
+        elif suffix.endswith("Time") and text and parse_time(text)[0] is None:
+            note("time_bad", got=text, subject=f"{sent}-{suffix}")
+        values.append(Value(code, suffix, text, value, flags.get(sent, ""), sent))
+
+    for sent in flags:
+        if sent not in codes:
+            note("flag_orphan", subject=sent)
+    if flags and packet.version >= 1 and len(flags) < len(codes):
+        for sent in codes:
+            if sent not in flags and not sent.startswith("i"):
+                note("flag_absent", subject=sent)
+    _check_means(rows, note)
+
+    command = table.commands.get(packet.cn)
+    if packet.data_time is None and values and command is not None and command.cycle and "DataTime" not in dict(params):
+        note("data_time_missing")
+
+
+def _check_means(rows: list[tuple[str, str, str]], note: Any) -> None:
+    """Min ≤ Avg ≤ Max, which also finds what the weak CRC lets pass."""
+    by_key = {(sent, suffix): text for sent, suffix, text in rows if suffix.endswith(("Min", "Avg", "Max"))}
+    if len(by_key) < 2:
+        return
+    for low, mean, high in _MEANS:
+        for (sent, suffix), text in by_key.items():
+            if suffix != mean:
+                continue
+            value = number(text)[0]
+            least = number(by_key.get((sent, low), ""))[0]
+            most = number(by_key.get((sent, high), ""))[0]
+            if value is None:
+                continue
+            if (least is not None and value < least) or (most is not None and value > most):
+                note("mean_outside", got=text, subject=f"{sent}-{mean}")
+
+
+def _param(packet: Packet, key: str, text: str, params: list[tuple[str, str]], note: Any) -> None:
+    table = tables()
+    if key not in table.params:
+        note("param_unknown", subject=_short(key, 40))
+    elif key not in table.list_params:
+        before = next((v for k, v in params if k == key), None)
+        if before is not None:
+            if before == text:
+                note("duplicate_same", subject=key)
+                return
+            note("duplicate_conflict", got=f"{before}、{text}", subject=key)
+            return
+    params.append((key, text))
+    if key in table.time_params:
+        when, standard = parse_time(text)
+        if key == "DataTime":
+            packet.data_time = when
+        if when is None:
+            note("data_time_bad" if key == "DataTime" else "time_bad", got=text or "空", subject=key)
+        elif not standard:
+            note("time_form", got=text, subject=key)
+        if key == "EndTime" and when is not None:
+            begin = parse_time(packet.param("BeginTime"))[0]
+            if begin is not None and begin > when:
+                note("interval_order", got=f"{packet.param('BeginTime')}、{text}")
+    elif (key == "QnRtn" and text not in table.qn_rtn) or (key == "ExeRtn" and text not in table.exe_rtn):
+        note("answer_unknown", got=text, subject=key)
+    elif key == "RtdInterval":
+        low, high = table.rtd_interval
+        if not (text.isdigit() and text.isascii() and len(text) < 6 and low <= int(text) <= high):
+            note("interval_form", got=text, subject=key)
+    elif key == "MinInterval" and text not in table.min_intervals:
+        note("interval_form", got=text, subject=key)
+
+
+def decode_frame(frame: Frame, dialect: Dialect = STANDARD) -> Packet:
+    """Decrypt where needed, parse, and add what the frame itself shows."""
+    note = _Notes()
+    if frame.crc != frame.crc.upper():
+        note("crc_lowercase", got=frame.crc.decode("latin-1"))
+    if frame.eol not in (None, b"\r\n"):
+        note("eol")
+    if frame.variant not in ("", "hj212"):
+        note("crc_variant", got=frame.variant)
+    seg = frame.seg
+    if frame.encrypted:
+        if frame.literal:
+            note("sm4_literal")
+        plain = _decrypt(frame, dialect, note)
+        if plain is None:
+            at = seg.find(b"CP=&&")
+            packet = parse(seg[: at + 5] + b"&&", dialect, note)
+            packet.frame = frame
+            return packet
+        seg = plain
+    packet = parse(seg, dialect, note)
+    packet.frame = frame
+    return packet
+
+
+def _decrypt(frame: Frame, dialect: Dialect, note: _Notes) -> bytes | None:
+    seg = frame.seg
+    at = seg.index(b"CP=&&") + 5
+    want = int(frame.crc, 16)
+    keys: Iterable[bytes] = (*((dialect.sm4_key,) if dialect.sm4_key else ()), *tables().published_keys)
+    for key in keys:
+        area = sm4.decrypt_area(seg[at:-2], key)
+        plain = seg[:at] + area + b"&&"
+        if crcs.crc(plain) == want and area[:1].isalnum() and min(area) >= 32:
+            note("sm4_published_key" if key in tables().published_keys else "sm4")
+            return plain
+    note("sm4_wrong_key" if dialect.sm4_key else "sm4_no_key")
+    return None
+
+
+def decode(data: bytes, dialect: Dialect = STANDARD) -> list[Packet | Reject]:
+    """Every packet and every rejected stretch of a whole input, in order."""
+    items = Framer(dialect).feed(data, final=True)
+    return [decode_frame(item, dialect) if isinstance(item, Frame) else item for item in items]
+
+
+class Peek(NamedTuple):
+    """The header fields that an acknowledgement needs, as bytes; empty where absent."""
+
+    qn: bytes
+    st: bytes
+    cn: bytes
+    pw: bytes
+    mn: bytes
+    flag: bytes
+
+
+def peek(seg: bytes) -> Peek:
+    """A cheap look at the header of a segment, for the gateway's hot path."""
+    at = seg.find(b"CP=")
+    fields = dict(
+        item.split(b"=", 1) for item in (seg if at < 0 else seg[:at]).replace(b",", b";").split(b";") if b"=" in item
+    )
+    get = fields.get
+    return Peek(get(b"QN", b""), get(b"ST", b""), get(b"CN", b""), get(b"PW", b""), get(b"MN", b""), get(b"Flag", b""))
