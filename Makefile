@@ -117,7 +117,7 @@ lock: dev
 	@tools/lock
 
 clean:
-	rm -rf $(VENV) node_modules docs/_build docs/rules/_generated src/*.egg-info
+	rm -rf $(VENV) node_modules docs/_build docs/_generated src/*.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results
 	find src tests tools bench docs -name __pycache__ -type d -prune -exec rm -rf {} +
 	find src -name '*.mo' -delete

@@ -84,7 +84,7 @@ def prepared_city(tmp_path_factory: pytest.TempPathFactory) -> City:
             return City(home, done.read_text())
         home.mkdir()
         city = City(home, _create_database("prepared_city", "template1") if on_postgres else "")
-        result = city.run("prepare", timeout=600)
+        result = city.run("run", "--no-serve", timeout=600)
         assert result.returncode == 0, result.stdout + result.stderr
         done.write_text(city.database)
         return city
