@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+from fractions import Fraction
 from functools import lru_cache
 
 import pint
@@ -69,8 +70,8 @@ _SCALES = {
 
 @lru_cache(maxsize=1)
 def registry() -> pint.UnitRegistry:
-    """The one pint registry, with Decimal magnitudes so that conversions stay exact."""
-    ureg: pint.UnitRegistry = pint.UnitRegistry(non_int_type=Decimal, cache_folder=None)
+    """The one pint registry, with rational magnitudes so that conversions stay exact (亩 is 2000/3 m²)."""
+    ureg: pint.UnitRegistry = pint.UnitRegistry(non_int_type=Fraction, cache_folder=None)
     for line in _DEFINITIONS:
         ureg.define(line)
     return ureg
@@ -107,17 +108,34 @@ def unit(written: str) -> pint.Quantity:
         joined = "*".join(f for f in factors if f)
         pieces.append(f"({joined})" if number == 0 else f"/({joined})")
     quantity = registry().parse_expression("".join(pieces))
-    return quantity if isinstance(quantity, pint.Quantity) else registry().Quantity(Decimal(str(quantity)), "")
+    return quantity if isinstance(quantity, pint.Quantity) else registry().Quantity(Fraction(str(quantity)), "")
+
+
+Dimension = frozenset[tuple[str, Fraction]]
+
+
+@lru_cache(maxsize=4096)
+def measure(written: str) -> tuple[Dimension, Fraction]:
+    """The dimension of a unit and its exact size in base units; raises ProblemError if unknown."""
+    base = unit(written).to_base_units()
+    powers = frozenset((str(name), Fraction(power)) for name, power in base.dimensionality.items())
+    return powers, Fraction(base.magnitude)
 
 
 def dimension(written: str) -> str:
     """The dimension of a unit as a printable, comparable text."""
-    return str(unit(written).dimensionality)
+    return "·".join(f"{name}^{power}" for name, power in sorted(measure(written)[0])) or "1"
 
 
 def compatible(a: str, b: str) -> bool:
     """Whether values in unit a can be stated in unit b."""
-    return unit(a).dimensionality == unit(b).dimensionality
+    return measure(a)[0] == measure(b)[0]
+
+
+def exact(ratio: Fraction) -> Decimal:
+    """A rational as Decimal: exact where it ends, else to 34 digits (decimal128)."""
+    with localcontext(prec=34):
+        return Decimal(ratio.numerator) / Decimal(ratio.denominator)
 
 
 @lru_cache(maxsize=4096)
@@ -125,8 +143,8 @@ def factor(from_unit: str, to_unit: str) -> Decimal:
     """Exact factor: value in from_unit × factor = value in to_unit. Raises ProblemError on mismatch."""
     if from_unit == to_unit:
         return Decimal(1)
-    a, b = unit(from_unit), unit(to_unit)
-    if a.dimensionality != b.dimensionality:
+    (a_dimension, a_size), (b_dimension, b_size) = measure(from_unit), measure(to_unit)
+    if a_dimension != b_dimension:
         raise ProblemError(
             Problem(
                 "core.unit.mismatch",
@@ -136,8 +154,7 @@ def factor(from_unit: str, to_unit: str) -> Decimal:
                 fix="核对指标的计量单位；百分点与%不能互换。",
             )
         )
-    ratio = (a.to_base_units() / b.to_base_units()).to_base_units().magnitude
-    return ratio if isinstance(ratio, Decimal) else Decimal(str(ratio))
+    return exact(a_size / b_size)
 
 
 @dataclass(frozen=True, slots=True)
