@@ -1,0 +1,100 @@
+"""What a number speaks of: the words before it without adverbs, lists shared out item by item."""
+
+from __future__ import annotations
+
+import re
+
+MEASURE_NOUN = re.compile(
+    r"(?:率|比例|比重|占比|量|总量|强度|浓度|水平|能力|面积|规模|里程|长度|天数|指数|产值|能耗|水耗|电耗|煤耗|消耗|排放|增加值|数|价|容量|系数|"
+    r"标准|投资|收入|效率|装机|个数|数量|用能|水质|断面|普及|覆盖|幅度|份额|蓄积|储量|产量|产能|需求|密度|均值|温度|时间|次数|值|贡献率|资金|质量)$"
+)
+ADVERBS = re.compile(
+    r"^(?:(?:力争|争取|确保|努力|使|让|将|其中|同时|并|且|实现|推动|推进|促进|全面|切实|要|应|需|须|应当|原则上|基本|逐步|持续|进一步|有效|加快|保持|"
+    r"做到|达到|的|在|对|把|以|对于|按照|到|与|和|及|相比|从|由|：|——|—|-|—是|[一二三四五六七八九]是|主要指标|具体目标|约束性指标|预期性指标|"
+    r"各项|，|、|分别|均|也|再|又|即|约|每年|年均|平均|累计|届时|其|该|通过[^，]{2,16}?行动|基本目标[为是：]?|激励目标[为是：]?|奋斗目标[为是：]?|工作目标|不断|大力|严格|积极|落实|完成|当年|末|底|底前|前|时期|期间|后))+"
+)
+SCOPE = re.compile(r"^(?:全[市省县区州国盟旗域]|本[市省县区]|我[市省县区]|全自治区|全区域)")
+LIST_MARK = re.compile(r"[、和与]|以及|及(?!其|以)")
+HEDGES = ("力争", "原则上", "逐步实现", "逐步", "争取", "努力", "鼓励", "有条件的", "具备条件的")
+# Names that share the words after the last of them: pollutants, gases, fuels, crops' inputs.
+SHARERS = (
+    "化学需氧量", "氨氮", "总氮", "总磷", "二氧化硫", "氮氧化物", "挥发性有机物", "细颗粒物", "可吸入颗粒物", "颗粒物", "臭氧", "烟粉尘", "二氧化碳",
+    "甲烷", "COD", "NH3-N", "SO2", "NOx", "NOX", "VOCs", "VOCS", "PM2.5", "PM10", "O3", "TP", "TN", "化肥", "农药", "油墨", "涂料", "胶粘剂",
+    "清洗剂", "煤炭", "天然气", "石油", "电力", "一般工业固体废物", "危险废物", "建筑垃圾", "生活垃圾", "城市", "县城", "农村", "乡镇", "建制镇", "市区",
+    "公路", "铁路", "水路", "公交", "出租", "粗钢", "水泥", "电解铝", "平板玻璃", "合成氨", "烧碱", "营运车辆", "营运船舶", "城区", "县级", "市级", "地级",
+    "重金属", "铅", "汞", "镉", "铬", "砷",
+)  # fmt: skip
+_SHARER = sorted(SHARERS, key=len, reverse=True)
+PLACE = re.compile(r"[\u4e00-\u9fff]{1,6}?[市县区州镇乡]")
+
+
+def hedge_of(text: str) -> str:
+    """The word that softens a phrase, "" when none does."""
+    best = ""
+    position = len(text)
+    for word in HEDGES:
+        i = text.find(word)
+        if 0 <= i < position:
+            best, position = word, i
+    return best
+
+
+def clean(subject: str) -> tuple[str, str]:
+    """The subject without leading adverbs, and its scope word (全市)."""
+    scope = ""
+    for _ in range(4):
+        short = ADVERBS.sub("", subject)
+        m = SCOPE.match(short)
+        if m and len(short) > len(m[0]):
+            scope, short = m[0], short[len(m[0]) :]
+        if short == subject:
+            break
+        subject = short
+    subject = re.sub(r"(?:的目标|目标值|控制目标|目标|指标)$", "", subject.strip("“”，、：；的")) or subject
+    return subject.strip("，、：；"), scope
+
+
+def carried(subject: str, before: str) -> str:
+    """The subject of a phrase that leaves it out, or names only another scope (县城达85%)."""
+    if not subject:
+        return before
+    if not before or MEASURE_NOUN.search(subject) or len(subject) > 14:
+        return subject
+    m = re.match(r"(?:全市|市区|城区|县城|城市|农村|乡镇|建制镇|[\u4e00-\u9fff]{1,6}?[市县区州])", before)
+    tail = before[m.end() :] if m and len(before) > m.end() + 1 else before
+    if re.search(r"(?:[市县区州镇乡村城域]|地区|流域|海域|其他|其余|其它|企业|机关|城镇|区域)$", subject):
+        return subject + tail
+    return subject
+
+
+def share_out(subject: str, count: int) -> list[str] | None:
+    """Names of the ``count`` items that 分别 spreads numbers over; None when they cannot be told apart."""
+    parts = [p for p in LIST_MARK.split(subject) if p]
+    if len(parts) != count:
+        parts = [p for p in subject.split("、") if p]
+        if len(parts) == count - 1 and parts:
+            pair = LIST_MARK.split(parts[-1], maxsplit=1)
+            parts = parts[:-1] + [p for p in pair if p]
+        if len(parts) != count:
+            return None
+    if all(MEASURE_NOUN.search(p) for p in parts[:-1]) and not any(p.endswith(("需氧量",)) for p in parts[:-1]):
+        return parts
+    last = parts[-1]
+    tail = ""
+    for name in _SHARER:
+        i = last.find(name)
+        if i >= 0 and i + len(name) < len(last):
+            tail = last[i + len(name) :]
+            break
+    if not tail:
+        m = PLACE.match(last)
+        if m and all(PLACE.fullmatch(p) or PLACE.search(p) for p in parts[:-1]):
+            tail = last[m.end() :]
+        else:
+            size = sorted(len(p) for p in parts[:-1])[(count - 1) // 2]
+            m2 = re.search(
+                r"(?:排放(?:总)?量|重点工程减排量|使用比例|综合利用率|利用率|覆盖率|处理率|回收率|占比|比例|比重|率|量|强度|浓度)$",
+                last,
+            )
+            tail = m2[0] if m2 and len(m2[0]) < len(last) else last[size:] if size < len(last) else ""
+    return [p + tail for p in parts[:-1]] + [last]
