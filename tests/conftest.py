@@ -19,7 +19,15 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 if WORKER is None:  # the tests never see the folder of a person's own data
     os.environ["LVHENG_TEST_HOME"] = tempfile.mkdtemp(prefix="lvheng-test-")
 os.environ["LVHENG_HOME"] = str(Path(os.environ["LVHENG_TEST_HOME"], WORKER or "main"))
-for name in ("LVHENG_SECRET", "LVHENG_DEBUG", "LVHENG_HTTPS", "LVHENG_HOSTS", "LVHENG_PLANS", "LVHENG_ENGINE"):
+for name in (
+    "LVHENG_SECRET",
+    "LVHENG_DEBUG",
+    "LVHENG_HTTPS",
+    "LVHENG_HOSTS",
+    "LVHENG_PLANS",
+    "LVHENG_RULEBOOK",
+    "LVHENG_ENGINE",
+):
     os.environ.pop(name, None)
 os.environ["DJANGO_SETTINGS_MODULE"] = "lvheng.web.settings"
 
