@@ -8,7 +8,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
 from bench import run
 from bench.measure import Result, seconds
 
