@@ -15,12 +15,12 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from lvheng.core import quantity, yamlfile
 from lvheng.core.problem import Place, Problem, ProblemError, stops
@@ -157,6 +157,18 @@ class RuleEntry(Dated):
     text: str = ""
     note: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _cells(cls, data: Any) -> Any:
+        """Cells of number columns are numbers: YAML hands on 1.9003 as text, so that no digit is lost."""
+        if not isinstance(data, dict) or not isinstance(data.get("columns"), dict):
+            return data
+        numbers = {name for name, unit in data["columns"].items() if unit != "text"}
+        rows = data.get("rows")
+        if not numbers or not isinstance(rows, list):
+            return data
+        return {**data, "rows": [_with_numbers(row, numbers) for row in rows]}
+
     @property
     def key(self) -> str:
         return self.rule
@@ -227,6 +239,22 @@ class RuleEntry(Dated):
             yield Fault("bands", "分档的上限不大于下限")
         if self.bands and self.unit is None:
             yield Fault("unit", "缺少分档界限的计量单位", wanted="计量单位", fix="补上计量单位。")
+
+
+def _with_numbers(row: Any, names: set[str]) -> Any:
+    """A row with the number cells that read as numbers; others stay for the check to name."""
+    if not isinstance(row, dict):
+        return row
+    found = dict(row)
+    for name in names & row.keys():
+        if isinstance(row[name], str):
+            try:
+                number = Decimal(row[name])
+            except InvalidOperation:
+                continue
+            if number.is_finite():
+                found[name] = number
+    return found
 
 
 # --- dated files of any room ----------------------------------------------------------------------
