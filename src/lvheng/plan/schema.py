@@ -301,13 +301,18 @@ class Plan:
         return target.region or self.header.city
 
 
-def load_plan(folder: Path | str) -> Plan:
-    """Read and check a plan folder; raises ProblemError with every fault found, at file and line."""
+def load_plan(folder: Path | str, *, shares: Path | None = None) -> Plan:
+    """Read and check a plan folder; raises ProblemError with every fault found, at file and line.
+
+    ``shares``: a file of county targets to use where the folder has none of its own.
+    """
     root = Path(folder)
     problems: list[Problem] = []
 
     def part(name: str, model: type[Entry], *, needed: bool = False) -> tuple[Entry | None, Document | None]:
         path = root / name
+        if not path.exists() and name == "county_targets.yaml" and shares is not None:
+            path = shares
         if not path.exists():
             if needed:
                 problems.append(
