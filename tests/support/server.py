@@ -53,6 +53,7 @@ class City:
 class Server:
     address: str
     city: City
+    process: subprocess.Popen[bytes]
 
 
 def _named(address: str, name: str) -> str:
@@ -118,7 +119,7 @@ def running(city: City, *options: str) -> Iterator[Server]:
     try:
         address = f"http://127.0.0.1:{port}"
         _wait_until_up(address, process, log)
-        yield Server(address, city)
+        yield Server(address, city, process)
     finally:
         os.killpg(process.pid, signal.SIGINT)
         try:
