@@ -94,7 +94,7 @@ imports: dev
 	@$(BIN)/lint-imports
 
 templates: dev
-	@$(BIN)/djlint src --lint --quiet
+	@$(BIN)/djlint src --lint --quiet --profile django --ignore H023,H043
 
 translations: dev
 	@$(BIN)/python tools/messages.py check

@@ -77,7 +77,10 @@ def test_front_end_files_that_pages_use_are_in_the_packages() -> None:
 
 
 def test_no_committed_file_names_a_registry_or_a_path_of_one_machine() -> None:
-    registries = [b"pypi" + b".org", b"pythonhosted", b"registry.npmjs" + b".org", b"npmmirror", b"tsinghua.edu"]
+    registries = [b"".join(parts) for parts in ((b"pypi", b".org"), (b"python", b"hosted"), (b"registry.", b"npmjs"))]
+    registries += [
+        b"".join(parts) for parts in ((b"npm", b"mirror"), (b"tsinghua", b".edu"), (b"aliyun", b".com/pypi"))
+    ]
     places = [re.compile(rb"(?<![\w.])" + root + rb"/\w") for root in (rb"/work", rb"/root", rb"/home")]
     found = []
     for path in tracked():

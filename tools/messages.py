@@ -83,7 +83,10 @@ def _template_as_code(text: str, path: Path) -> str:
 
 
 def unmarked(room: Path) -> Iterator[str]:
-    """Places of a room's templates where Chinese text stands outside a translation tag."""
+    """Places of a room's templates where Chinese text stands outside a translation tag.
+
+    A line that says ``lang="zh`` is Chinese in every language (the language switch).
+    """
     from django.template.base import Lexer, TokenType
 
     for path in sorted(room.glob("templates/**/*.html")):
@@ -96,9 +99,10 @@ def unmarked(room: Path) -> Iterator[str]:
                 elif not inside and tag in {"blocktranslate", "blocktrans", "comment"}:
                     inside = tag
                 continue
-            found = re.search(rf"{HAN.pattern}+", token.contents)
+            text = re.sub(r'^.*lang="zh.*$', "", token.contents, flags=re.MULTILINE)
+            found = re.search(rf"{HAN.pattern}+", text)
             if found and token.token_type == TokenType.TEXT and not inside:
-                line = token.lineno + token.contents[: found.start()].count("\n")
+                line = token.lineno + text[: found.start()].count("\n")
                 yield f"{_short(path)} 第{line}行：“{found[0]}”未标记翻译"
 
 
