@@ -36,7 +36,7 @@ def main() -> int:
             try:
                 call_command("makemigrations", check=True, dry_run=True, interactive=False)
             except (SystemExit, CommandError) as stopped:
-                found.append(f"模型与迁移不一致，运行 lvheng makemigrations 补齐（{stopped}）")
+                found.append(f"模型与迁移不一致，运行 lvheng manage makemigrations 补齐（{stopped}）")
         print("\n".join(found) if found else "迁移完整，无重复")
         return 1 if found else 0
 
