@@ -69,7 +69,7 @@ def test_each_fault_of_a_page_is_told(blank: Page, piece: str, fault: str) -> No
 
 
 def test_pale_text_is_told(blank: Page) -> None:
-    blank.set_content(CALM.format('<p style="color:#bbb;background:#fff">淡</p>'))
+    blank.set_content(CALM.format('<p style="color:#bbb;background:#fff">很淡的一行文字</p>'))
     with pytest.raises(AssertionError, match="contrast"):
         assert_accessible(blank)
 
