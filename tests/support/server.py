@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -121,7 +121,8 @@ def running(city: City, *options: str) -> Iterator[Server]:
         _wait_until_up(address, process, log)
         yield Server(address, city, process)
     finally:
-        os.killpg(process.pid, signal.SIGINT)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
         try:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -140,7 +141,7 @@ def _wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) ->
             return
         except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"server did not start:\n{log.read_text()}") from error
+                raise RuntimeError(f"server did not start ({error}):\n{log.read_text()}") from None
             time.sleep(0.2)
 
 
