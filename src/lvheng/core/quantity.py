@@ -118,7 +118,7 @@ Dimension = frozenset[tuple[str, Fraction]]
 def measure(written: str) -> tuple[Dimension, Fraction]:
     """The dimension of a unit and its exact size in base units; raises ProblemError if unknown."""
     base = unit(written).to_base_units()
-    powers = frozenset((str(name), Fraction(power)) for name, power in base.dimensionality.items())
+    powers = frozenset((str(name), Fraction(str(power))) for name, power in base.dimensionality.items())
     return powers, Fraction(base.magnitude)
 
 
