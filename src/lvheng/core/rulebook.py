@@ -163,11 +163,15 @@ class RuleEntry(Dated):
         """Cells of number columns are numbers: YAML hands on 1.9003 as text, so that no digit is lost."""
         if not isinstance(data, dict) or not isinstance(data.get("columns"), dict):
             return data
-        numbers = {name for name, unit in data["columns"].items() if unit != "text"}
         rows = data.get("rows")
-        if not numbers or not isinstance(rows, list):
+        if not isinstance(rows, list):
             return data
-        return {**data, "rows": [_with_numbers(row, numbers) for row in rows]}
+        numbers = {name for name, unit in data["columns"].items() if unit != "text"}
+        blank = dict.fromkeys(data["columns"])  # a cell left out is missing, never zero
+        return {
+            **data,
+            "rows": [{**blank, **_with_numbers(row, numbers)} if isinstance(row, dict) else row for row in rows],
+        }
 
     @property
     def key(self) -> str:
@@ -225,8 +229,8 @@ class RuleEntry(Dated):
         if bool(self.rows) == bool(self.bands):
             yield Fault("rows", "表格类规则须有且只有“rows”“bands”之一", wanted="rows或bands")
         for n, row in enumerate(self.rows, 1):
-            if set(row) != set(self.columns):
-                yield Fault("rows", f"第{n}行的栏目与表头不一致", got="、".join(row), wanted="、".join(self.columns))
+            if extra := [name for name in row if name not in self.columns]:
+                yield Fault("rows", f"第{n}行有表头没有的栏目", got="、".join(extra), wanted="、".join(self.columns))
             for name, cell in row.items():
                 if isinstance(cell, str) and self.columns.get(name, "text") != "text":
                     yield Fault(
@@ -241,10 +245,8 @@ class RuleEntry(Dated):
             yield Fault("unit", "缺少分档界限的计量单位", wanted="计量单位", fix="补上计量单位。")
 
 
-def _with_numbers(row: Any, names: set[str]) -> Any:
+def _with_numbers(row: dict[str, Any], names: set[str]) -> dict[str, Any]:
     """A row with the number cells that read as numbers; others stay for the check to name."""
-    if not isinstance(row, dict):
-        return row
     found = dict(row)
     for name in names & row.keys():
         if isinstance(row[name], str):

@@ -343,6 +343,8 @@ class View:
             goal = _implied(target)
             if goal is None:
                 return made(State.NO_DATA, "原文未写明数值，也无法推定。")
+        if year is None and self.today.year > start:
+            return made(State.NO_DATA, "尚无数据。")
         elapsed = Decimal(min(max((year or start) - start, 0), end - start)) / Decimal(max(end - start, 1))
         thresholds, comparator = (
             self.thresholds,
