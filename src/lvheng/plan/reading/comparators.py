@@ -44,7 +44,7 @@ UP = ("累计提高", "提高", "提升", "增加", "增长", "上升", "新增"
 # Words that may stand between and change nothing, or say how the number is spread.
 FILL = (
     "分别", "均", "都", "各", "全部", "总体", "平均", "累计", "年均", "每年", "总计", "合计", "共计", "共", "力争", "争取", "确保", "努力", "应当", "应", "要",
-    "须", "必须", "再", "也", "将", "约", "近", "接近", "基本", "：", "幅度", "分别比", "进一步", "有效", "同比", "不同程度", "逐年", "大约", "总量", "左右",
+    "须", "必须", "再", "也", "将", "约", "近", "接近", "基本", "：", "幅度", "分别比", "进一步", "有效", "同比", "不同程度", "逐年", "大约",
 )  # fmt: skip
 _LOOKUP: dict[str, tuple[str, str]] = {
     **dict.fromkeys(FILL, ("fill", "")),
@@ -62,7 +62,11 @@ SMALL = re.compile(
     r"(?:用水量|用水总量|取水量|取水总量|耗水量|水耗|能耗|能耗水平|电耗|煤耗|油耗|综合能耗|能源消耗|能源消费总量|能源消费量|消费总量|消费量|消费增量|"
     r"排放量|排放总量|排放强度|排放系数|排放绩效|(?<!减)排放|强度|浓度|平均浓度|均值|漏损率|损失率|损耗率|线损率|厂用电率|使用量|施用量|死亡率|发生率|"
     r"填埋率|填埋比例|填埋占比|热耗|消耗量|消耗|用能|劣[ⅤV五]类.{0,12}(?:比例|占比|断面|水体)|污染天数|污染天数比率|超标率|能耗增量|"
-    r"(?:煤炭|燃煤|化石能源|一次性塑料).{0,12}(?:比重|比例|占比)|使用强度|降尘量|事故率)(?:控制)?(?:目标值?|指标)?$"
+    r"(?<![\u4e00-\u9fff])(?:煤炭|燃煤|化石能源|一次性塑料).{0,12}(?:比重|比例|占比)|使用强度|降尘量|事故率)(?:控制)?(?:目标值?|指标)?$"
+)
+# Amounts that add up over the plan period.
+TOTAL_NOUN = re.compile(
+    r"(?:减排量|节能量|削减量|节水量|替代量|压减量|节电量|减碳量|节约量)$|^(?:新增|新建|累计|改造|新改)"
 )
 DECLINE_NOUN = re.compile(
     r"(?:下降|降低|减少|削减|递减|压减)(?:率|幅度|比例|量|目标|幅)?$|降幅$|降低率$|减排比例$|削减率$|减排率$"
@@ -199,6 +203,8 @@ def decide(bound: Bound, suffix: str, subject: str, unit: str) -> tuple[str, str
     down = comparator in ("le", "lt") or (comparator == "approx" and small)
     if unit in units.RATIOS:
         measure = "ratio"
+    elif TOTAL_NOUN.search(subject):
+        measure = "cumulative_amount"
     elif unit == units.POINT:
         measure = "percentage_point_rise"
     else:

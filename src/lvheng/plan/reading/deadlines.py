@@ -122,14 +122,16 @@ def find_dates(text: str, period: Period | None, plan_year: int | None) -> list[
                 found.append(
                     When(m.start(), m.end(), "deadline", year, last_day(year), m[0], period.start, of_period=True)
                 )
-    if plan_year and ("月" in text or "年" in text):
+    if "月" in text or "年" in text:
+        # Without a known year the words are still a date: the deadline stays empty and is asked for.
+        year = plan_year or 0
         for m in MONTH.finditer(text):
             if not any(w.start <= m.start() < w.end for w in found):
-                date = last_day(plan_year, int(m["m"]), int(m["d"]) if m["d"] else None)
-                found.append(When(m.start(), m.end(), "deadline", plan_year, date, m[0]))
+                date = last_day(year, int(m["m"]), int(m["d"]) if m["d"] else None) if year else ""
+                found.append(When(m.start(), m.end(), "deadline", year, date, m[0]))
         for m in THIS_YEAR.finditer(text):
             if not any(w.start <= m.start() < w.end for w in found):
-                found.append(When(m.start(), m.end(), "deadline", plan_year, last_day(plan_year), m[0]))
+                found.append(When(m.start(), m.end(), "deadline", year, last_day(year) if year else "", m[0]))
     found.sort(key=lambda w: w.start)
     return found
 

@@ -21,7 +21,8 @@ TENTHS = re.compile(r"(?P<num>[一二两三四五六七八九])成(?P<half>半)?
 HALF = re.compile(r"(?:一半|半数)(?=以上|以下|左右|的|$)")
 DOUBLE = re.compile(r"翻(?P<num>[一两二三])番")
 COUNT_WORD = re.compile(
-    rf"(?P<num>[{CN}]{{1,4}})(?P<unit>个|家|座|条|台|套|辆|处|项|所|倍|户|艘)(?!百分点|体|别|性|阶段|方面|领域)"
+    rf"(?P<num>[{CN}]{{1,5}})(?P<unit>[万亿]?(?:吨标准煤|吨|千瓦时|千瓦|公里|平方米|立方米|亩)|[万亿]?(?:个|家|座|台|辆|户|艘)|条|套|处|项|所|倍)"
+    r"(?!百分点|体|别|性|阶段|方面|领域|级|一)"
 )
 # A figure after these is part of a name, an order or a clock, not an amount.
 NAME_BEFORE = re.compile(r"[A-Za-zα-ωⅠ-Ⅻ#№+]$|第$|前$|国$|\d[:：.]$")
@@ -96,8 +97,10 @@ def _worded(text: str) -> list[Number]:
     for m in TENTHS.finditer(text):
         value = Decimal(DIGITS[m["num"]] * 10 + (5 if m["half"] else 0))
         found.append(Number(value, m.start(), m.end(), units.PERCENT, m.end(), written=m[0], figure=False))
-    for m in HALF.finditer(text):
-        found.append(Number(Decimal(50), m.start(), m.end(), units.PERCENT, m.end(), written=m[0], figure=False))
+    found.extend(
+        Number(Decimal(50), m.start(), m.end(), units.PERCENT, m.end(), written=m[0], figure=False)
+        for m in HALF.finditer(text)
+    )
     for m in DOUBLE.finditer(text):
         value = Decimal(2) ** DIGITS[m["num"]]
         found.append(Number(value, m.start(), m.end(), units.TIMES, m.end(), written=m[0], figure=False))
@@ -105,7 +108,9 @@ def _worded(text: str) -> list[Number]:
         n = chinese(m["num"])
         if n is not None and n > 1 and not text[: m.start()].endswith(("第", "十", "每", "前", "之")):
             end = m.end("num")
-            found.append(Number(Decimal(n), m.start(), end, m["unit"], m.end(), written=m["num"], figure=False))
+            found.append(
+                Number(Decimal(n), m.start(), end, units.canonical(m["unit"]), m.end(), written=m["num"], figure=False)
+            )
     return found
 
 

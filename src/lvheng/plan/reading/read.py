@@ -13,9 +13,9 @@ from lvheng.plan.reading.clauses import find_clauses
 from lvheng.plan.reading.deadlines import find_period
 from lvheng.plan.reading.model import Draft
 from lvheng.plan.reading.normalise import Mended, mend
+from lvheng.plan.reading.prose import read_prose
 from lvheng.plan.reading.source import load
 from lvheng.plan.reading.tables import read_tables
-from lvheng.plan.reading.targets import read_targets
 
 NUMBER = re.compile(r"[\u4e00-\u9fff（）]{1,10}〔(?:19|20)\d\d〕\d{1,4}号")
 DATE = re.compile(r"(?P<y>(?:19|20)\d\d)年(?P<m>\d{1,2})月(?P<d>\d{1,2})日")
@@ -42,7 +42,9 @@ def _header(mended: Mended, first_clause: int) -> dict[str, Any]:
     m = NUMBER.search(head)
     if m:
         doc["number"] = m[0]
-    m = DATE.search(head) or (DATE.search(text[-200:]))
+    m = DATE.search(head) or next(
+        (d for p in mended.paragraphs[-12:] if (d := DATE.fullmatch(text[p.start : p.end]))), None
+    )
     if m and 1 <= int(m["m"]) <= 12 and 1 <= int(m["d"]) <= 31:
         doc["date"] = f"{m['y']}-{int(m['m']):02d}-{int(m['d']):02d}"
     for line in lines:
@@ -77,7 +79,7 @@ def read_text(text: str, *, name: str = "", bodies: Mapping[str, str] | None = N
         plan_year = draft.period.end
     elif draft.doc.get("date"):
         plan_year = int(draft.doc["date"][:4])
-    read_targets(draft, mended, placed, [(f.start, f.end) for f in notes if not f.inline], plan_year)
+    read_prose(draft, mended, placed, [(f.start, f.end) for f in notes if not f.inline], plan_year)
     read_tables(draft, mended, placed)
     draft.targets.sort(key=lambda t: (t.span, t.value_span or t.span))
     for i, target in enumerate(draft.targets, 1):

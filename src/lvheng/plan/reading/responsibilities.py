@@ -43,7 +43,7 @@ BODY = re.compile(
     rf"(?:[{BODY_END}]|政府|公司|中心|集团|单位|部门|机构|支队|大队|委员会|办公室|企业|街道|乡镇|[县区州盟旗]|[^发]展改革委|法院|高校|学校|海关|银行|园区|市|港口|电网|供电|专班)$"
 )
 GOVERNMENT = re.compile(r"(?:局|委|办|厅|委员会|办公室|总队|支队)$")
-LEVEL = re.compile(r"^(?:市|省|县|区|州|盟|旗|自治区|自治州|国家|兵团)")
+LEVEL = re.compile(r"^(?:市(?!场|政[园工公管])|省|县|区(?!域)|州|盟|旗|自治区|自治州|国家|兵团)")
 PLACED = re.compile(
     r"^(?:国网|国家|中国|中央|人民|人行|民航|海关|团[市省]|各|有关|相关|其他|驻|中|华|全)|^[^局委办厅]{1,6}(?:市|省|县|区|州|海事|海关|铁路|海警|电监)"
 )
@@ -323,6 +323,8 @@ def _labelled(mended: Mended, covered: list[tuple[int, int]]) -> list[Found]:
             everyone = [*lists.lead, *lists.others, *lists.cooperate, *lists.implement]
             if not lists.lead and len(everyone) == 1 and lists.others and not SET.match(everyone[0]):
                 lists.lead, lists.others = lists.others, []
+            if not lists.lead and lists.cooperate and lists.others:
+                lists.lead, lists.others = lists.others, []
             style = "sole" if lists.lead and len(everyone) == 1 else "lead+shared" if lists.lead else "shared"
             share = looks_like_bodies(everyone)
             note = Responsibility(
@@ -351,6 +353,13 @@ def _labelled(mended: Mended, covered: list[tuple[int, int]]) -> list[Found]:
             words = body[m.end() : stop]
             words = re.split(r"。|〔?(?:完成|办结)(?:时限|时间|期限)", words)[0].rstrip("；，。〔")
             role = _label_role(m["label"])
+            if role == "others" and _closing_role(re.split(r"[，；]", words)[0]):
+                close()
+                note = _note(words, words)
+                if note:
+                    begin = position + m.start()
+                    found.append(Found(note, begin, position + m.end() + len(words)))
+                continue
             if lists is not None and role == "lead" and (lists.lead or lists.others):
                 close()
             if lists is None:
@@ -364,7 +373,8 @@ def _labelled(mended: Mended, covered: list[tuple[int, int]]) -> list[Found]:
 
 
 INLINE = re.compile(
-    r"(?:^|[，。；：])(?P<bodies>(?:由|请)[^，。；]{2,120}?)(?P<role>牵头(?:负责|落实|组织实施|组织)?)(?=[，。；]|$)",
+    r"(?:^|[，。；：])(?P<bodies>(?:由|请)[^，。；]{2,120}?)(?P<role>牵头(?:负责|落实|组织实施|组织)?)(?=[，。；]|$)"
+    r"|(?<=。)(?P<plain>[市省县区][^，。；：]{2,120}?)(?:牵头(?:负责|落实)?|按职责分工负责|负责(?:落实)?)(?=[，。；]|$)",
     re.M,
 )
 
@@ -374,7 +384,9 @@ def _inline(mended: Mended, covered: list[tuple[int, int]]) -> list[Found]:
     text = mended.text
     found: list[Found] = []
     for m in INLINE.finditer(text):
-        start = m.start("bodies")
+        start = m.start("bodies") if m["bodies"] else m.start("plain")
+        if m["plain"] and looks_like_bodies(split_bodies(m["plain"])[0]) < 1:
+            continue
         if any(a <= start < b for a, b in covered):
             continue
         stop = min((p for p in (text.find("。", m.end()), text.find("\n", m.end())) if p >= 0), default=len(text))
@@ -388,7 +400,7 @@ def _inline(mended: Mended, covered: list[tuple[int, int]]) -> list[Found]:
             kept.append(piece)
         content = words[: sum(map(len, kept)) + len(kept) - 1]
         note = _note(content, content)
-        if note and note.lead:
+        if note and (note.lead or m["plain"]):
             note.confidence, note.reason = 0.8, "由正文句子读取"
             found.append(Found(note, start, start + len(content), inline=True))
     return found

@@ -9,9 +9,11 @@ MEASURE_NOUN = re.compile(
     r"标准|投资|收入|效率|装机|个数|数量|用能|水质|断面|普及|覆盖|幅度|份额|蓄积|储量|产量|产能|需求|密度|均值|温度|时间|次数|值|贡献率|资金|质量)$"
 )
 ADVERBS = re.compile(
-    r"^(?:(?:力争|争取|确保|努力|使|让|将|其中|同时|并|且|实现|推动|推进|促进|全面|切实|要|应|需|须|应当|原则上|基本|逐步|持续|进一步|有效|加快|保持|"
-    r"做到|达到|的|在|对|把|以|对于|按照|到|与|和|及|相比|从|由|：|——|—|-|—是|[一二三四五六七八九]是|主要指标|具体目标|约束性指标|预期性指标|"
-    r"各项|，|、|分别|均|也|再|又|即|约|每年|年均|平均|累计|届时|其|该|通过[^，]{2,16}?行动|基本目标[为是：]?|激励目标[为是：]?|奋斗目标[为是：]?|工作目标|不断|大力|严格|积极|落实|完成|当年|末|底|底前|前|时期|期间|后))+"
+    r"^(?:力争|争取|确保|努力|其中|同时|实现|推动|推进|促进|全面|切实|应当|原则上|基本(?!农田|公共)|逐步|持续|进一步|有效|加快|保持|做到|达到|对于|按照|相比|"
+    r"——|—是|—|[一二三四五六七八九]是(?!否)|主要指标|具体目标|约束性指标|预期性指标|各项|分别|每年|年均|平均(?!浓度)|累计|届时|通过[^，]{2,16}?行动|"
+    r"基本目标[为是：]?|激励目标[为是：]?|奋斗目标[为是：]?|工作目标|不断|大力|严格|积极|落实|完成|当年|底前|时期|期间|今年|年底前|"
+    r"使(?!用)|让|将|并(?!网)|且|要(?!素)|应(?![急用对收])|需(?!求|水|氧)|须|在(?!线|建)|把|均(?!值|价)|也|又|约(?!束)|即|"
+    r"其(?![他它余中])|该|[的：，、])+"
 )
 SCOPE = re.compile(r"^(?:全[市省县区州国盟旗域]|本[市省县区]|我[市省县区]|全自治区|全区域)")
 LIST_MARK = re.compile(r"[、和与]|以及|及(?!其|以)")
@@ -25,6 +27,9 @@ SHARERS = (
     "重金属", "铅", "汞", "镉", "铬", "砷",
 )  # fmt: skip
 _SHARER = sorted(SHARERS, key=len, reverse=True)
+TAILS = re.compile(
+    r"(?:排放(?:总)?量|重点工程减排量|使用比例|综合利用率|利用率|覆盖率|处理率|回收率|达标率|普及率|占比|比例|比重|率|量|强度|浓度|改造|能力|面积)$"
+)
 PLACE = re.compile(r"[\u4e00-\u9fff]{1,6}?[市县区州镇乡]")
 
 
@@ -50,7 +55,14 @@ def clean(subject: str) -> tuple[str, str]:
         if short == subject:
             break
         subject = short
-    subject = re.sub(r"(?:的目标|目标值|控制目标|目标|指标)$", "", subject.strip("“”，、：；的")) or subject
+    subject = (
+        re.sub(
+            r"(?:的目标|目标值|控制目标|目标|指标)$",
+            "",
+            re.sub(r"(?:分别|均|都|各|基本|激励|奋斗|力争)+$", "", subject.strip("“”，、：；的")),
+        )
+        or subject
+    )
     return subject.strip("，、：；"), scope
 
 
@@ -77,24 +89,27 @@ def share_out(subject: str, count: int) -> list[str] | None:
             parts = parts[:-1] + [p for p in pair if p]
         if len(parts) != count:
             return None
-    if all(MEASURE_NOUN.search(p) for p in parts[:-1]) and not any(p.endswith(("需氧量",)) for p in parts[:-1]):
+    if all(MEASURE_NOUN.search(p) and not p.endswith("需氧量") for p in parts[:-1]) and "占" not in parts[-1]:
         return parts
     last = parts[-1]
-    tail = ""
+    return [p + _shared_tail(parts, last) for p in parts[:-1]] + [last]
+
+
+def _shared_tail(parts: list[str], last: str) -> str:
+    """The words after the last item's own name, which the items before it share."""
+    if "占" in last[1:] and not any("占" in p for p in parts[:-1]):
+        return last[last.index("占", 1) :]
     for name in _SHARER:
-        i = last.find(name)
-        if i >= 0 and i + len(name) < len(last):
-            tail = last[i + len(name) :]
-            break
-    if not tail:
-        m = PLACE.match(last)
-        if m and all(PLACE.fullmatch(p) or PLACE.search(p) for p in parts[:-1]):
-            tail = last[m.end() :]
-        else:
-            size = sorted(len(p) for p in parts[:-1])[(count - 1) // 2]
-            m2 = re.search(
-                r"(?:排放(?:总)?量|重点工程减排量|使用比例|综合利用率|利用率|覆盖率|处理率|回收率|占比|比例|比重|率|量|强度|浓度)$",
-                last,
-            )
-            tail = m2[0] if m2 and len(m2[0]) < len(last) else last[size:] if size < len(last) else ""
-    return [p + tail for p in parts[:-1]] + [last]
+        if last.startswith(name) and len(name) < len(last):
+            return last[len(name) :]
+    m = re.search(r"(?:单位|人均|万元|平均|综合|均)(?!综合)", last[1:])
+    if m:
+        return last[1 + m.start() :]
+    m = PLACE.match(last)
+    if m and all(PLACE.search(p) for p in parts[:-1]):
+        return last[m.end() :]
+    m = TAILS.search(last)
+    if m and len(m[0]) < len(last):
+        return m[0]
+    size = sorted(len(p) for p in parts[:-1])[(len(parts) - 2) // 2]
+    return last[size:] if size < len(last) else ""
