@@ -24,10 +24,12 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {
     "assessment": "考核与评分",
     "checks": "稽核规则",
+    "codes": "代码表",
     "documents": "公文与报表",
     "dual_control": "能耗双控",
     "economy": "价格、税费与奖惩",
     "energy": "能源核算",
+    "environment": "生态环境",
     "filing": "填报表式",
     "indicators": "指标",
     "market": "用能权与排污权",
