@@ -34,7 +34,6 @@ from lvheng.core.yamlfile import Document, Entry, load, validate
 from lvheng.observations.catalogue import Catalogue
 from lvheng.plan.schema import RegionsFile
 
-
 ASSESSMENT_GRADES = ("超额完成", "完成", "基本完成", "未完成", "年度完成但落后进度")  # the last was used for 2011 only
 
 
