@@ -26,4 +26,4 @@ html_theme_options = {
     "dark_css_variables": {"color-brand-primary": "#7fc4ab", "color-brand-content": "#7fc4ab"},
 }
 
-write_pages(Path(__file__).parent / "_generated")
+write_pages()

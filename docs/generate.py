@@ -9,18 +9,23 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import click
+import yaml
 
 from lvheng.core.formula.rules import check_examples, compute
 from lvheng.core.problem import ProblemError
-from lvheng.core.rulebook import Rulebook, Version
+from lvheng.core.rulebook import Rulebook, SourceEntry, Version
+from lvheng.core.source import Validity
+from lvheng.core.yamlfile import load
 
 ROOT = Path(__file__).parent.parent
+TARGET = ROOT / "docs" / "_generated"
 FOLDERS = {
     "assessment": "考核与评分",
     "checks": "稽核规则",
@@ -46,7 +51,7 @@ FOLDERS = {
 KINDS = {"parameter": "参数", "table": "表", "formula": "公式", "text": "条文"}
 
 
-def write_pages(target: Path) -> None:
+def write_pages(target: Path = TARGET) -> None:
     """Write all generated pages; files whose content is the same are left alone, others removed."""
     pages = {**rule_pages(), "indicators.md": indicator_page(), "commands.md": command_page()}
     target.mkdir(parents=True, exist_ok=True)
@@ -66,19 +71,52 @@ def rulebook() -> Rulebook:
 
 
 def rule_pages() -> dict[str, str]:
+    """One page a folder: its rules, then its files of other kinds (schemes, forms, code lists)."""
     book = rulebook()
     folders: dict[str, dict[str, list[Version]]] = defaultdict(lambda: defaultdict(list))
     for version in book:
-        parts = (version.place.file or "").split("/")
-        folders[parts[1] if len(parts) > 2 else parts[-1].removesuffix(".yaml")][version.rule].append(version)
+        folders[_folder((version.place.file or "").split("/")[1:])][version.rule].append(version)
+    others: dict[str, list[str]] = defaultdict(list)
+    for path in sorted((ROOT / "rulebook").rglob("*.yaml")):
+        data = load(path).data
+        top = next(iter(data), "") if isinstance(data, dict) else ""
+        if top not in ("rules", "indicators"):
+            others[_folder(path.relative_to(ROOT / "rulebook").parts)] += _other(path, top, data)
     pages = {}
-    for folder, rules in sorted(folders.items()):
+    for folder in sorted({*folders, *others}):
         lines = [f"# 规则：{FOLDERS.get(folder, folder)}", ""]
         lines += ["每条规则写明依据、把握程度和有效期；把握程度不是“已核”的，界面上显示为“待核”。", ""]
-        for rule in sorted(rules):
-            lines += _rule(book, rules[rule])
-        pages[f"rules-{folder.replace('_', '-')}.md"] = "\n".join(lines)
+        for rule in sorted(folders[folder]):
+            lines += _rule(book, folders[folder][rule])
+        pages[f"rules-{folder.replace('_', '-')}.md"] = "\n".join([*lines, *others[folder]])
     return pages
+
+
+def _folder(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) > 1 else parts[0].removesuffix(".yaml")
+
+
+def _other(path: Path, top: str, data: Any) -> Iterator[str]:
+    """A file of another kind: its entries one by one where each has its source, else the file as it stands."""
+    entries = data[top] if top else []
+    if not isinstance(entries, list) or not all(isinstance(e, dict) and {"title", "source"} <= set(e) for e in entries):
+        title = entries.get("title") if isinstance(entries, dict) else None
+        yield from (f"## {escape(title['zh'] if isinstance(title, dict) else str(title or path.stem))}", "")
+        yield from (f"```{{literalinclude}} {os.path.relpath(path, TARGET)}", ":language: yaml", "```", "")
+        return
+    for entry in entries:
+        shown = dict(entry)
+        source, title = SourceEntry.model_validate(shown.pop("source")), shown.pop("title")
+        validity = Validity(shown.pop("valid_from", None), shown.pop("valid_to", None))
+        yield from (f"## {escape(title['zh'] if isinstance(title, dict) else title)}", "", f"**{validity.label}**", "")
+        yield f"- 依据：{escape(str(source.source))}"
+        yield f"- 把握程度：{source.confidence.label}"
+        if source.note:
+            yield f"- 依据说明：{escape(source.note)}"
+        if note := shown.pop("note", ""):
+            yield f"- 说明：{escape(note)}"
+        text = yaml.safe_dump(shown, allow_unicode=True, sort_keys=False, width=100, default_flow_style=None)
+        yield from ("", "```yaml", text.rstrip(), "```", "")
 
 
 def _rule(book: Rulebook, versions: list[Version]) -> Iterator[str]:
