@@ -274,8 +274,7 @@ SCALE = 10_000  # quantities and factors as integers of 1/10000
 def exact_total(quantities: Sequence[int], factors: Sequence[int]) -> Decimal:
     """Σ quantity × factor over integer arrays of 1/10000, exact, as Decimal tce.
 
-    int64 products are summed in blocks small enough not to overflow; raises OverflowError when a single
-    product would (a quantity × factor of 9.2×10¹⁸ or more, i.e. 9×10¹⁰ tce in one row).
+    int64 products are summed in blocks; a block whose sum could leave int64 is summed in Python integers.
     """
     import numpy as np
 
@@ -284,12 +283,9 @@ def exact_total(quantities: Sequence[int], factors: Sequence[int]) -> Decimal:
     block = 1 << 18
     for i in range(0, len(q), block):
         a, b = q[i : i + block], k[i : i + block]
-        top_a, top_b = (max(int(x.max()), -int(x.min())) for x in (a, b))
-        if top_a * top_b >= 2**63:
-            raise OverflowError("a single product exceeds int64")
-        if top_a * top_b * len(a) < 2**63:
+        bound = max(int(a.max()), -int(a.min())) * max(int(b.max()), -int(b.min())) * len(a)
+        if bound < 2**63:
             total += int(np.dot(a, b))
-        else:  # split so that partial sums stay inside int64
-            high, low = np.divmod(a, 1 << 20)
-            total += sum(int(x) for x in (high * b).tolist()) * (1 << 20) + sum(int(x) for x in (low * b).tolist())
+        else:
+            total += sum(x * y for x, y in zip(a.tolist(), b.tolist(), strict=True))
     return Decimal(total).scaleb(-8)

@@ -246,6 +246,7 @@ def share_of(
     return linear_share(value, target)
 
 
+@exact
 def standing(
     *,
     target: Decimal | None,
@@ -274,6 +275,8 @@ def standing(
         return Standing(State.NO_DATA, "数据不完整，不作评判。" if value is not None else "尚无数据。", schedule=plan)
     met = is_met(value, target, comparator)
     share = share_of(value, target, measure, comparator, baseline)
+    if share is not None:
+        share = rounded(share, 20)  # a logarithm is never exact: equal to 20 places is equal
     now, wanted = telling(value, target, places)
     figures = f"{_noun(measure)}{now}{unit}，目标{wanted}{unit}"
     if met:
