@@ -148,11 +148,13 @@ def parse_time(text: str) -> tuple[datetime | None, bool]:
     size = len(digits)
     if size == 13:
         return datetime(1970, 1, 1) + timedelta(hours=8, milliseconds=int(digits)), False  # noqa: DTZ001 wall time
-    form = {12: "%Y%m%d%H%M", 10: "%Y%m%d%H", 8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}.get(size, "%Y%m%d%H%M%S%f")
-    if size < 8 or size in (9, 11) or size > 17:
+    if size not in (8, 10, 12, 14, 15, 16, 17):
         return None, False
+    year, month, day, hour, minute, second = (
+        int(digits[a:b] or 0) for a, b in ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))
+    )
     try:
-        when = datetime.strptime(digits, form)  # noqa: DTZ007 wall time
+        when = datetime(year, month, day, hour, minute, second, int(digits[14:].ljust(6, "0")))  # noqa: DTZ001
     except ValueError:
         return None, size == 14
     return (when, len(text) == 14) if when.year >= 1970 else (None, True)

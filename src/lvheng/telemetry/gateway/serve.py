@@ -1,0 +1,215 @@
+"""``lvheng gateway``: several gateway processes on one port, and one decoder behind them.
+
+A data directory holds ``journal/``, ``lake/``, ``registry.sqlite``, ``commands.sqlite`` and ``live.sqlite``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import multiprocessing
+import os
+import resource
+import signal
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+from lvheng.telemetry.devices import SqliteRegistry
+from lvheng.telemetry.gateway import gaps
+from lvheng.telemetry.gateway.exchange import CommandStore, Exchanges
+from lvheng.telemetry.gateway.server import Gateway, Settings
+from lvheng.telemetry.ingest import Decoder, local_time
+from lvheng.telemetry.journal import Journal
+from lvheng.telemetry.lake import Lake
+from lvheng.telemetry.live import SqliteLive
+
+log = logging.getLogger("lvheng.gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a gateway is run. ``name`` begins the names of its journal streams; ``open_door`` takes unknown devices in."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 9212
+    workers: int = 1
+    name: str = "g"
+    open_door: bool = False
+    decode: bool = True
+    gap_minutes: float = 30.0
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def journal(self) -> Path:
+        return self.data / "journal"
+
+    def registry(self) -> SqliteRegistry:
+        return SqliteRegistry(self.data / "registry.sqlite", open_door=self.open_door)
+
+
+def work(plan: Plan, index: int, port: int, ready: Event) -> None:
+    """One gateway process."""
+    _logging()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    asyncio.run(_work(plan, index, port, ready))
+
+
+async def _work(plan: Plan, index: int, port: int, ready: Event) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    journal = Journal(plan.journal, f"{plan.name}{index:02d}")
+    if journal.recovered:
+        log.warning("原始日志%s末尾有%d字节未写完，已截去", journal.stream, journal.recovered)
+    if journal.damaged:
+        log.error("%s", journal.damaged)
+    registry = plan.registry()
+    store = CommandStore(plan.data / "commands.sqlite")
+    gateway = Gateway(journal, registry, plan.settings, Exchanges(store, registry, lambda mn, frame: False))
+    await gateway.start(plan.host, port, reuse_port=True)
+    ready.set()
+    state = plan.data / f"state-{plan.name}{index:02d}.json"
+    while not stop.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 5.0)
+        registry.refresh()
+        with suppress(OSError):
+            state.write_text(
+                json.dumps(
+                    {
+                        "at": time.time(),
+                        "connections": len(gateway.lines),
+                        "devices": len(gateway.by_mn),
+                        "refusing": gateway.refusing,
+                        "counts": dict(gateway.counts),
+                    },
+                    ensure_ascii=False,
+                )
+            )
+    await gateway.stop()
+    store.close()
+
+
+def decode(plan: Plan, parent: int) -> None:
+    """The decoder process: journal → lake → live values; asks for gaps now and then."""
+    _logging()
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    registry = plan.registry()
+    live = SqliteLive(plan.data / "live.sqlite")
+    store = CommandStore(plan.data / "commands.sqlite")
+    decoder = Decoder(plan.journal, Lake(plan.data / "lake"), registry, live)
+    next_gaps = time.time() + plan.gap_minutes * 60
+    try:
+        while not stopping and os.getppid() == parent:
+            try:
+                moved = decoder.step()
+            except OSError as error:
+                log.error("数据湖无法写入，稍后再试：%s", error.strerror or error)
+                moved = 0
+                time.sleep(1.0)
+            registry.refresh()
+            now = time.time()
+            if now >= next_gaps:
+                next_gaps = now + plan.gap_minutes * 60
+                here: datetime = local_time(int(now * 1e6))
+                asked = gaps.ask(plan.data / "lake", store, registry, here, stamp=now)
+                if asked:
+                    log.info("发现数据缺口，已排入%d条补数请求", asked)
+            time.sleep(0.2 if moved > 5000 else 1.0)
+        decoder.run()
+    finally:
+        live.close()
+        store.close()
+
+
+class Service:
+    """The processes of one gateway: started, watched, restarted when they die, stopped."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self._context = multiprocessing.get_context("spawn")
+        self._workers: dict[int, BaseProcess] = {}
+        self._decoder: BaseProcess | None = None
+        self._socket: socket.socket | None = None
+        self.port = 0
+
+    def start(self, timeout: float = 60.0) -> int:
+        """Start everything; returns the port when every worker listens."""
+        self.plan.data.mkdir(parents=True, exist_ok=True)
+        self.plan.registry()  # creates the file before several processes would
+        CommandStore(self.plan.data / "commands.sqlite").close()
+        # Bound but never listening: holds the port for the workers while they come and go.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._socket.bind((self.plan.host, self.plan.port))
+        self.port = self._socket.getsockname()[1]
+        waits = [self._start_worker(n) for n in range(self.plan.workers)]
+        if self.plan.decode:
+            self._start_decoder()
+        end = time.monotonic() + timeout
+        for wait in waits:
+            if not wait.wait(max(0.0, end - time.monotonic())):
+                self.stop()
+                raise TimeoutError("gateway")
+        return self.port
+
+    def _start_worker(self, number: int) -> Event:
+        ready = self._context.Event()
+        process = self._context.Process(
+            target=work, args=(self.plan, number, self.port, ready), name=f"gateway-{number}"
+        )
+        process.start()
+        self._workers[number] = process
+        return ready
+
+    def _start_decoder(self) -> None:
+        self._decoder = self._context.Process(target=decode, args=(self.plan, os.getpid()), name="gateway-decoder")
+        self._decoder.start()
+
+    def pids(self) -> list[int]:
+        return [p.pid for p in self._workers.values() if p.pid]
+
+    def tend(self) -> int:
+        """Restart what has died; returns how many were restarted."""
+        dead = [n for n, p in self._workers.items() if not p.is_alive()]
+        for n in dead:
+            log.error("网关进程%d已退出，正在重新启动", n)
+            self._start_worker(n)
+        if self._decoder is not None and not self._decoder.is_alive():
+            log.error("解码进程已退出，正在重新启动")
+            self._start_decoder()
+            dead.append(-1)
+        return len(dead)
+
+    def stop(self) -> None:
+        """Workers first: what they have acknowledged is then decoded to the end."""
+        for process in self._workers.values():
+            process.terminate()
+        for process in self._workers.values():
+            process.join(20)
+        if self._decoder is not None:
+            self._decoder.terminate()
+            self._decoder.join(120)
+        if self._socket is not None:
+            self._socket.close()
+
+
+def _logging() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -1,0 +1,303 @@
+"""From the journal to the lake: decode what is on stable storage, in stretches that can be repeated without doubling.
+
+The place reached in each stream is kept in ``<lake>/checkpoint/<stream>.json`` and written after the files. A stretch that
+is decoded again starts at the same place and never ends earlier, so its files (named after the start) replace the old ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from lvheng.core.problem import Problem
+from lvheng.telemetry import hj212, journal
+from lvheng.telemetry.devices import Device, Registry
+from lvheng.telemetry.lake import PACKETS, VALUES, Lake
+from lvheng.telemetry.live import LiveStore
+
+LOCAL = timedelta(hours=8)  # HJ 212 has no zone: wall time of UTC+8 throughout
+STRETCH = 16 << 20  # bytes of journal decoded at once; constant, see above
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Data further from the time of reception are quarantined: a clock years off must not open days in the lake."""
+
+    past: timedelta = timedelta(days=400)
+    future: timedelta = timedelta(days=1)
+
+    def near(self, data_time: datetime, received: datetime) -> bool:
+        return received - self.past <= data_time <= received + self.future
+
+
+def local_time(micros: int) -> datetime:
+    """Wall time UTC+8 (naive) of microseconds since 1970 UTC."""
+    return datetime.fromtimestamp(0, UTC).replace(tzinfo=None) + timedelta(microseconds=micros) + LOCAL
+
+
+def admitted(device: Device | None, pw: str) -> str:
+    """Why a packet is not taken as the device's own: '' when it is, else ``unknown_device`` or ``password``."""
+    if device is None:
+        return "unknown_device"
+    if device.password and pw != device.password:
+        return "password"
+    return ""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows of one stretch under construction, column by column."""
+
+    values: dict[str, list[Any]] = field(default_factory=lambda: {n: [] for n in VALUES.names})
+    packets: dict[str, list[Any]] = field(default_factory=lambda: {n: [] for n in PACKETS.names})
+    alarms: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def tables(self) -> tuple[pa.Table, pa.Table]:
+        return pa.table(self.values, schema=VALUES), pa.table(self.packets, schema=PACKETS)
+
+
+def refuse(packet: hj212.Packet, device: Device | None, received: datetime, clock: Clock) -> str:
+    """The gateway's own reason to quarantine a packet: '' or unknown_device, password, clock."""
+    reason = admitted(device, packet.pw)
+    if not reason and packet.data_time is not None and not clock.near(packet.data_time, received):
+        reason = "clock"
+    return reason
+
+
+def add_frame(
+    batch: Batch, raw: bytes, registry: Registry, received: datetime, place: tuple[str, int, int], clock: Clock
+) -> hj212.Packet | None:
+    """Decode one journalled frame into ``batch``. ``place`` is (journal, position, connection)."""
+    device = registry.get(_mn_of(raw))
+    dialect = device.dialect if device else hj212.STANDARD
+    items = hj212.Framer(dialect).feed(raw, final=True)
+    frame = items[0] if items else None
+    if not isinstance(frame, hj212.Frame):
+        problem = frame.problem.code.removeprefix("hj212.") if frame else "truncated"
+        _packet_row(batch, None, "rejected", [problem], received, place)
+        return None
+    packet = hj212.decode_frame(frame._replace(eol=None), dialect)
+    names = [p.code.removeprefix("hj212.") for p in packet.findings]
+    reason = refuse(packet, device, received, clock)
+    verdict = "invalid" if reason or packet.quarantined else packet.verdict
+    if reason:
+        names.append(reason)
+        batch.alarms[reason, packet.mn] += 1
+    _packet_row(batch, packet, verdict, names, received, place)
+    if verdict != "invalid" and packet.data_time is not None:
+        _value_rows(batch.values, packet, received, place)
+    return packet
+
+
+def _mn_of(raw: bytes) -> str:
+    return hj212.peek(raw[6:]).mn.decode("utf-8", "replace")
+
+
+def _packet_row(
+    batch: Batch,
+    packet: hj212.Packet | None,
+    verdict: str,
+    names: list[str],
+    received: datetime,
+    place: tuple[str, int, int],
+) -> None:
+    p = batch.packets
+    p["mn"].append(packet.mn if packet else "")
+    p["st"].append(packet.st if packet else "")
+    p["cn"].append(packet.cn if packet else "")
+    p["qn"].append(packet.qn if packet else "")
+    p["data_time"].append(packet.data_time if packet else None)
+    p["verdict"].append(verdict)
+    p["findings"].append(",".join(sorted(set(names))))
+    p["values"].append(len(packet.values) if packet else 0)
+    p["late"].append(packet.late if packet else False)
+    p["pnum"].append(packet.pnum if packet else None)
+    p["pno"].append(packet.pno if packet else None)
+    p["connection"].append(place[2])
+    p["recv_time"].append(received)
+    p["journal"].append(place[0])
+    p["position"].append(place[1])
+    p["day"].append(received.date())
+
+
+def _value_rows(v: dict[str, list[Any]], packet: hj212.Packet, received: datetime, place: tuple[str, int, int]) -> None:
+    command = hj212.tables().commands.get(packet.cn)
+    n = len(packet.values)
+    assert packet.data_time is not None
+    for name, same in (
+        ("mn", packet.mn),
+        ("cn", packet.cn),
+        ("cycle", command.cycle if command and command.cycle else "other"),
+        ("data_time", packet.data_time),
+        ("late", packet.late),
+        ("qn", packet.qn),
+        ("part", packet.pno or 0),
+        ("recv_time", received),
+        ("journal", place[0]),
+        ("position", place[1]),
+        ("copies", 1),
+        ("day", packet.data_time.date()),
+        ("st", _system(packet.st)),
+    ):
+        v[name].extend([same] * n)
+    v["seq"].extend(range(n))
+    for value in packet.values:
+        v["code"].append(value.code)
+        v["suffix"].append(value.suffix)
+        v["value_text"].append(value.text)
+        v["value"].append(value.number)
+        v["flag"].append(value.flag)
+        v["code_sent"].append(value.code_sent)
+
+
+def _system(st: str) -> str:
+    """ST as a partition name: two or three letters or digits, anything else is kept under 00."""
+    return st if 1 <= len(st) <= 3 and st.isascii() and st.isalnum() else "00"
+
+
+class Decoder:
+    """Moves all streams of a journal into a lake. One decoder a lake directory at a time."""
+
+    def __init__(
+        self,
+        journal_root: Path,
+        lake: Lake,
+        registry: Registry,
+        live: LiveStore | None = None,
+        clock: Clock | None = None,
+        *,
+        compiled: bool = True,
+    ):
+        self.journal_root = Path(journal_root)
+        self.lake = lake
+        self.registry = registry
+        self.live = live
+        self.clock = clock or Clock()
+        self.records = 0
+        self._kernel: Any = None
+        if compiled:
+            from lvheng.telemetry.hj212 import kernel
+
+            self._kernel = kernel if kernel.AVAILABLE else None
+
+    def _checkpoint(self, stream: str) -> Path:
+        return self.lake.root / "checkpoint" / f"{stream}.json"
+
+    def reached(self, stream: str) -> tuple[int, int]:
+        """Segment number and byte up to which a stream is in the lake."""
+        try:
+            data = json.loads(self._checkpoint(stream).read_text())
+        except FileNotFoundError:
+            return 1, 0
+        return data["segment"], data["position"]
+
+    def _reach(self, stream: str, segment: int, position: int) -> None:
+        path = self._checkpoint(stream)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".draft")
+        with draft.open("w") as handle:
+            json.dump({"segment": segment, "position": position}, handle)
+            handle.flush()
+            os.fsync(handle.fileno())
+        draft.replace(path)
+
+    def step(self) -> int:
+        """Decode one stretch of every stream; returns the number of records moved."""
+        return sum(self._step(stream) for stream in journal.streams(self.journal_root))
+
+    def run(self) -> int:
+        """Decode until nothing is left."""
+        total = 0
+        while moved := self.step():
+            total += moved
+        return total
+
+    def _step(self, stream: str) -> int:
+        segment, position = self.reached(stream)
+        path = self.journal_root / stream / f"{segment:08d}.lvj"
+        if not path.exists():
+            return 0
+        blocks, end = journal.read_blocks(path, position, STRETCH)
+        if not blocks:
+            following = path.with_name(f"{segment + 1:08d}.lvj")
+            if not following.exists():
+                return 0
+            rest = [b for b in journal.salvage(path) if b.start >= end]
+            if not rest:
+                self._reach(stream, segment + 1, 0)
+                return self._step(stream)
+            blocks, end = rest, rest[-1].body_start + len(rest[-1].body) + 32  # beyond damage
+        self.decode_blocks(stream, segment, position, blocks)
+        self._reach(stream, segment, end)
+        return sum(b.records for b in blocks)
+
+    def decode_blocks(self, stream: str, segment: int, position: int, blocks: Sequence[journal.Block]) -> None:
+        name = f"{stream}-{segment:08d}-{position:012d}"
+        place = f"{stream}/{segment:08d}"
+        if self._kernel is not None:
+            values, packets, alarms = self._kernel.decode_blocks(place, blocks, self.registry, self.clock)
+        else:
+            values, packets, alarms = decode_plain(place, blocks, self.registry, self.clock)
+        if values.num_rows:
+            self.lake.write_values(values, name)
+        if packets.num_rows:
+            self.lake.write_packets(packets, name)
+        if self.live is not None:
+            self.live.update(values)
+            if alarms:
+                now = packets["recv_time"][-1].as_py().strftime("%Y-%m-%d %H:%M:%S")
+                self.live.alarm([(kind, subject, now, n) for (kind, subject), n in alarms.items()])
+        self.records += sum(b.records for b in blocks)
+
+
+def decode_plain(
+    place: str, blocks: Iterable[journal.Block], registry: Registry, clock: Clock
+) -> tuple[pa.Table, pa.Table, Counter[tuple[str, str]]]:
+    """Values, packets and alarms of some blocks, in plain Python."""
+    batch = Batch()
+    for block in blocks:
+        for record in block:
+            add_record(batch, record, registry, place, clock)
+    return (*batch.tables(), batch.alarms)
+
+
+def add_record(
+    batch: Batch, record: journal.Record, registry: Registry, place: str, clock: Clock
+) -> hj212.Packet | None:
+    """Add one record's rows; returns the packet when there is one."""
+    received = local_time(record.micros)
+    where = (place, record.position, record.connection)
+    if record.kind == journal.FRAME:
+        return add_frame(batch, record.payload, registry, received, where, clock)
+    if record.kind == journal.REJECT:
+        _packet_row(batch, None, "rejected", [reject_reason(record.payload)], received, where)
+    return None
+
+
+def reject_reason(raw: bytes) -> str:
+    items = hj212.Framer().feed(raw, final=True)
+    first = items[0] if items else None
+    return first.problem.code.removeprefix("hj212.") if isinstance(first, hj212.Reject) else "noise"
+
+
+def rebuild(journal_root: Path, lake: Lake, registry: Registry, clock: Clock | None = None) -> list[Problem]:
+    """Throw decoded files away and decode the whole journal again; returns the damage found on the way.
+
+    Good blocks beyond damage are kept; what the damage took is named.
+    """
+    problems = [p for s in journal.streams(journal_root) for p in journal.verify(journal_root, s)]
+    for folder in ("values", "packets"):
+        for path in (lake.root / folder).glob("**/*.parquet"):
+            path.unlink()
+    for path in (lake.root / "checkpoint").glob("*.json"):
+        path.unlink()
+    Decoder(journal_root, lake, registry, clock=clock).run()
+    return problems
