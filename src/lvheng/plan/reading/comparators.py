@@ -84,6 +84,7 @@ class Bound:
     words: list[str] = field(default_factory=list)
     spread: str = ""  # 分别, 均
     annual: bool = False
+    rough: bool = False  # 约
 
     def text(self, suffix: str) -> str:
         """The words that carry the comparison, joined by … round the number."""
@@ -144,6 +145,8 @@ def before(text: str, end: int) -> Bound:
         else:
             if word in ("分别", "均", "都", "各", "分别比"):
                 bound.spread = "分别" if word.startswith("分别") else "均"
+            if word in ("约", "大约", "近", "接近"):
+                bound.rough = True
             if word in ("年均", "每年", "平均", "逐年", "递增"):
                 bound.annual = True
         bound.rest -= size
@@ -164,6 +167,8 @@ def decide(bound: Bound, suffix: str, subject: str, unit: str) -> tuple[str, str
     For a decline the tested value is the decline itself, so 下降14% is ``ge``.
     """
     remarks: list[str] = []
+    if bound.rough and not suffix and bound.comparator in ("", "level"):
+        suffix = "approx"
     change = bound.change
     if not change and DECLINE_NOUN.search(subject):
         change = "down"
@@ -176,7 +181,7 @@ def decide(bound: Bound, suffix: str, subject: str, unit: str) -> tuple[str, str
             comparator = "gt" if suffix == "ge" and bound.comparator == "gt" else suffix
         else:
             comparator = bound.comparator if bound.comparator in ("gt", "le", "lt", "ge") else "ge"
-        if bound.annual:
+        if bound.annual or "年均" in subject:
             measure = "annual_rate"
         elif unit == units.POINT:
             measure = "percentage_point_drop" if change == "down" else "percentage_point_rise"

@@ -193,7 +193,12 @@ def _is_heading(chars: str) -> bool:
     return len(chars) <= 40 and OPENING.match(chars) is not None and not any(c in chars for c in "，。")
 
 
-def _joins(before: str, last: str, line: _Line, wrapped: int) -> bool:
+def _width(raw: str) -> int:
+    """Width of a line as set: full-width characters count two."""
+    return sum(1 if c < "\u2000" else 2 for c in raw.rstrip())
+
+
+def _joins(before: str, last: _Line, line: _Line, wrapped: int, opening: bool) -> bool:
     """Whether a line goes on from the paragraph before it (a break inside a sentence)."""
     if not before or OPENING.match(line.chars):
         return False
@@ -202,22 +207,25 @@ def _joins(before: str, last: str, line: _Line, wrapped: int) -> bool:
         return False
     if end in "，、（〔“《及和与的":
         return True
+    if opening and len(before) < 40 and len(line.chars) <= 20 and TITLE_END.search(line.chars):
+        # A title set in two lines.
+        return "“" in before or "关于" in before if not TITLE_END.search(before) else False
     if _is_heading(before) or (len(before) < 60 and TITLE_END.search(before)):
         return False
     if wrapped:
         indented = line.raw[:2] in ("\u3000\u3000", "  ") or line.raw[:1] == "\t"
-        return len(last) >= wrapped * 0.8 and not (indented and end in "）〕”")
-    return len(last) >= 15 and end not in "）〕”》"
+        return _width(last.raw) >= wrapped * 0.85 and not (indented and end in "）〕”")
+    return len(last.chars) >= 15 and end not in "）〕”》"
 
 
 def _wrap_width(lines: list[_Line]) -> int:
     """Width of hard-wrapped lines, 0 when lines are paragraphs."""
-    long = [len(line.chars) for line in lines if len(line.chars) >= 12 and not line.table]
+    long = [line for line in lines if len(line.chars) >= 12 and not line.table]
     if len(long) < 8:
         return 0
-    broken = sum(1 for line in lines if len(line.chars) >= 12 and line.chars[-1] not in "。；：！？）〕”")
-    width = sorted(long)[int(len(long) * 0.9)]
-    return width if broken > 0.35 * len(long) and width <= 70 else 0
+    broken = sum(1 for line in long if line.chars[-1] not in "。；：！？）〕”")
+    width = sorted(_width(line.raw) for line in long)[int(len(long) * 0.9)]
+    return width if broken > 0.35 * len(long) and width <= 140 else 0
 
 
 def mend(original: str) -> Mended:
@@ -250,7 +258,8 @@ def mend(original: str) -> Mended:
     places: list[int] = []
     paragraphs: list[Paragraph] = []
     size = 0
-    before = last = ""
+    before = ""
+    last: _Line = _Line("", [], "", 0)
     for number, line in enumerate(lines):
         if line.table:
             start = size
@@ -266,9 +275,9 @@ def mend(original: str) -> Mended:
                 cells.append(Cell(chars, size, size + len(chars)))
                 size += len(chars)
             paragraphs.append(Paragraph(start, size, cells, number in heads))
-            before = last = ""
+            before = ""
         else:
-            if paragraphs and before and _joins(before, last, line, wrapped):
+            if paragraphs and before and _joins(before, last, line, wrapped, len(paragraphs) < 12):
                 # Take the paragraph's closing newline back.
                 text.pop()
                 places.pop()
@@ -284,7 +293,7 @@ def mend(original: str) -> Mended:
                 paragraphs.append(Paragraph(size, size + len(line.chars)))
                 size += len(line.chars)
                 before = line.chars
-            last = line.chars
+            last = line
         text.append("\n")
         places.append(places[-1] if places else 0)
         size += 1

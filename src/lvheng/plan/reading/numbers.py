@@ -22,7 +22,7 @@ HALF = re.compile(r"(?:一半|半数)(?=以上|以下|左右|的|$)")
 DOUBLE = re.compile(r"翻(?P<num>[一两二三])番")
 COUNT_WORD = re.compile(
     rf"(?P<num>[{CN}]{{1,5}})(?P<unit>[万亿]?(?:吨标准煤|吨|千瓦时|千瓦|公里|平方米|立方米|亩)|[万亿]?(?:个|家|座|台|辆|户|艘)|条|套|处|项|所|倍)"
-    r"(?!百分点|体|别|性|阶段|方面|领域|级|一)"
+    r"(?!百分点|体|别|性|阶段|方面|领域|级|一|等级|层|环节|类|重点|结合|统一|转变|到位|率先|专项|坚持|必须|行动|原则|维度|月|小时|工作日|百分)"
 )
 # A figure after these is part of a name, an order or a clock, not an amount.
 NAME_BEFORE = re.compile(r"[A-Za-zα-ωⅠ-Ⅻ#№+]$|第$|前$|国$|\d[:：.]$")

@@ -73,7 +73,8 @@ def _path(owner: str, titles: dict[str, str], parents: dict[str, str]) -> list[s
 def _sentence(reader: PhraseReader, sentence: Sentence, state: State) -> None:
     state.new_sentence()
     first = len(reader.targets)
-    for phrase in sentence.phrases:
+    for i, phrase in enumerate(sentence.phrases):
+        state.following = sentence.phrases[i + 1].text if i + 1 < len(sentence.phrases) else ""
         begin = len(reader.targets)
         reader.phrase(phrase, state)
         for bracket in phrase.brackets:

@@ -40,6 +40,8 @@ HOLDERS = re.compile(
     r"(?:项目|企业|单位|用户|地区|机组|锅炉|产品|设备|公共建筑|建筑|园区|车辆|装置|[县市区](?!域)|城市)"
 )
 AGAIN = re.compile(r"(?:、|，|和|及|共|合计|共计|、共|，共|，共计)?")
+UNITLESS = re.compile(r"(?:系数|指数|弹性|产出率|评分|得分|比)$")
+MONEY = re.compile(r"安排|补助|奖励|给予|支持|筹集|补贴|拨付|设立")  # means, not ends
 WANTED = re.compile(r"的?(?:目标|水平|比例|规模|能力|任务|标准)")
 
 
@@ -62,6 +64,7 @@ class Candidate:
     base_values: list[str] = field(default_factory=list)
     base_when: When | None = None
     subject_end: int | None = None  # where the words of a base value begin
+    following: str = ""  # the next phrase of the sentence
 
     @property
     def first(self) -> Number:
@@ -128,11 +131,13 @@ def _quantity(c: Candidate, plain: str) -> str:
     verb = AMOUNT_VERB.search(c.left) or (ENUMERATED.search(c.left) if first.is_count else None)
     if compared and _by_verb(c):
         return AMOUNT
+    if compared and not first.unit and UNITLESS.search(c.subject):
+        return TARGET
     if compared:
         if bound.comparator == "level" and first.is_count and rest:
             return AMOUNT if verb else UNKNOWN
         return TARGET if first.unit or bound.change else UNKNOWN
-    if verb:
+    if verb and not (plain == "元" and MONEY.search(c.left)):
         return AMOUNT
     if MEASURE_NOUN.search(c.subject) and not rest and first.unit:
         return TARGET
@@ -159,6 +164,8 @@ def _followed(c: Candidate, compared: bool) -> str:
 
 def scope_or_threshold(c: Candidate) -> str:
     """A number that says which things are meant: a threshold where the phrase sets a duty for them."""
+    if c.rest.startswith("的") and HOLDERS.search(c.rest) and MODAL.match(c.following):
+        return THRESHOLD
     if c.rest.startswith("的") and (MODAL.search(c.rest) or MANAGED.match(c.text)):
         return THRESHOLD
     if c.suffix and MANAGED.match(c.text) and HOLDERS.match(c.rest):

@@ -12,7 +12,7 @@ ADVERBS = re.compile(
     r"^(?:力争|争取|确保|努力|其中|同时|实现|推动|推进|促进|全面|切实|应当|原则上|基本(?!农田|公共)|逐步|持续|进一步|有效|加快|保持|做到|达到|对于|按照|相比|"
     r"——|—是|—|[一二三四五六七八九]是(?!否)|主要指标|具体目标|约束性指标|预期性指标|各项|分别|每年|年均|平均(?!浓度)|累计|届时|通过[^，]{2,16}?行动|"
     r"基本目标[为是：]?|激励目标[为是：]?|奋斗目标[为是：]?|工作目标|不断|大力|严格|积极|落实|完成|当年|底前|时期|期间|今年|年底前|"
-    r"使(?!用)|让|将|并(?!网)|且|要(?!素)|应(?![急用对收])|需(?!求|水|氧)|须|在(?!线|建)|把|均(?!值|价)|也|又|约(?!束)|即|"
+    r"使(?!用)|让|将|并(?!网)|且|要(?!素)|应(?![急用对收])|需(?!求|水|氧)|须|在(?![线建役岗产用册校])|或(?!者)|把|均(?!值|价)|也|又|约(?!束)|即|"
     r"其(?![他它余中])|该|[的：，、])+"
 )
 SCOPE = re.compile(r"^(?:全[市省县区州国盟旗域]|本[市省县区]|我[市省县区]|全自治区|全区域)")
@@ -59,7 +59,11 @@ def clean(subject: str) -> tuple[str, str]:
         re.sub(
             r"(?:的目标|目标值|控制目标|目标|指标)$",
             "",
-            re.sub(r"(?:分别|均|都|各|基本|激励|奋斗|力争)+$", "", subject.strip("“”，、：；的")),
+            re.sub(
+                r"(?:分别|均|都|各|基本|力争|每[日天年]|日均|(?<![供响反效适])应|要|须|将)+$",
+                "",
+                subject.strip("“”，、：；的"),
+            ),
         )
         or subject
     )
@@ -70,9 +74,11 @@ def carried(subject: str, before: str) -> str:
     """The subject of a phrase that leaves it out, or names only another scope (县城达85%)."""
     if not subject:
         return before
+    if before and subject.startswith("占"):
+        return before + subject
     if not before or MEASURE_NOUN.search(subject) or len(subject) > 14:
         return subject
-    m = re.match(r"(?:全市|市区|城区|县城|城市|农村|乡镇|建制镇|[\u4e00-\u9fff]{1,6}?[市县区州])", before)
+    m = re.match(r"(?:全市|市区|城区|县城|城市|农村|乡镇|建制镇|[\u4e00-\u9fff]{1,6}?[市县区州](?![域间场]))", before)
     tail = before[m.end() :] if m and len(before) > m.end() + 1 else before
     if re.search(r"(?:[市县区州镇乡村城域]|地区|流域|海域|其他|其余|其它|企业|机关|城镇|区域)$", subject):
         return subject + tail

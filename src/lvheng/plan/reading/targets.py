@@ -29,10 +29,11 @@ PAST = re.compile(
     r"(?:下降|降低|提高|达到|完成|减少|提升|增长|增加|淘汰|建成|实现|削减|达)了$|(?<![而早])已(?:经)?[^，]{0,10}$"
 )
 YEAR_ON_YEAR = re.compile(r"同比|比上年|较上年|比上一年|比前一年")
+VERB_FIRST = re.compile(r"(?P<down>减少|降低|削减|压减)|(?P<up>提高|提升|增加)")
 LEADING = re.compile(r"^(?:力争|确保|争取|努力)?(?:全[市省县区国])?(?:，|,)?$")
 STANDING_BASE = re.compile(r"以?(?:19|20)\d\d年(?:为|作为)?基(?:准|期|数)")
 BINDING = {"基本目标": "basic", "激励目标": "incentive", "奋斗目标": "incentive", "力争目标": "incentive"}
-BINDING_WORDS = re.compile(r"(?:基本|激励|奋斗|力争)目标值?[为是：]?")
+BINDING_WORDS = re.compile(r"(?:基本|激励|奋斗|力争)目标值?[为是：]?|(?:基本|激励|奋斗)$")
 SHARE_OF_WHOLE = re.compile(r"(?P<v>达到|达|超过|占到?|约占|高于)(?P<whole>[^，]{2,30})的$")
 PER_WRITTEN = re.compile(
     r"(?P<d>万元|亿元)(?:地区生产总值|国内生产总值|GDP|规模以上工业增加值|工业增加值|工业产值|产值|增加值|生产总值)"
@@ -60,6 +61,7 @@ class State:
     goal: bool = False
     previous: Phrase | None = None
     dated: bool = False
+    following: str = ""  # the next phrase of the sentence
 
     def new_sentence(self) -> None:
         """Forget what holds for one sentence only."""
@@ -150,6 +152,12 @@ class PhraseReader:
         head_end = min(bound.rest, c.subject_end) if c.subject_end is not None else bound.rest
         raw = _without(text, c.done if c.subject_end is None else 0, head_end, c.dates)
         c.subject, c.scope = clean(BINDING_WORDS.sub("", raw))
+        c.following = state.following
+        if not (bound.comparator or bound.change) and (first.is_ratio or first.unit == units.POINT):
+            m = VERB_FIRST.match(c.subject)  # 减少氮肥施用10%
+            if m and len(c.subject) > len(m[0]) + 1 and not c.rest:
+                bound.change, c.subject = "down" if m["down"] else "up", c.subject[m.end() :]
+                bound.words.append(m[0])
         if PAST.search(c.left) and not c.due and not state.deadline:
             return False
         deadline = next((w for w in reversed(c.due) if w.start < first.start), None) or state.deadline or state.leading
@@ -253,7 +261,7 @@ class PhraseReader:
             c.subject = where + named
             c.bound = Bound(first.start)
             return len(text)
-        share = SHARE_OF_WHOLE.search(c.left)
+        share = SHARE_OF_WHOLE.search(text, c.done, first.start)
         if share and first.is_ratio:
             c.bound = Bound(first.start, {"超过": "gt", "高于": "gt"}.get(share["v"], "level"), words=[share["v"]])
             part = clean(_without(text, c.done, share.start(), c.dates))[0]
@@ -384,7 +392,7 @@ class PhraseReader:
             target.value_base, target.unit_base = units.base(target.value, target.unit)
         self._place(target, *self.mended.span(*phrase.place(start, min(end, len(phrase.text)))))
         target.clause = state.clause
-        target.hedge = hedge_of(phrase.text)
+        target.hedge = hedge_of(phrase.text[: number.start] if number else phrase.text)
         if when:
             target.deadline, target.deadline_words, target.deadline_inherited = when.date, when.words, inherited
         elif target.kind == QUANTITATIVE and self.period:
@@ -475,10 +483,15 @@ def _spread(c: Candidate, deadline: When | None) -> tuple[list[tuple[Number, str
     count = len(group)
     if count == 1:
         names = None
-        if c.bound.spread == "均" and re.search(r"[、和与及]", subject):
-            names = next((found for n in (4, 3, 2, 5, 6, 7, 8) if (found := share_out(subject, n))), None)
+        if c.bound.spread and re.search(r"[、和与及]", subject):
+            likely = [len(c.base_values)] if len(c.base_values) > 1 else [4, 3, 2, 5, 6, 7, 8]
+            names = next((found for n in likely if (found := share_out(subject, n))), None)
         if names:
-            return [(group[0], name, deadline) for name in names], f"“均”：一个数用于{len(names)}项指标", 0.05
+            return (
+                [(group[0], name, deadline) for name in names],
+                f"“{c.bound.spread}”：一个数用于{len(names)}项指标",
+                0.05,
+            )
         return [(group[0], subject, deadline)], "", 0.0
     before = [w for w in c.due if w.start < c.first.start]
     if len(before) == count:
