@@ -75,7 +75,7 @@ system:
 test: dev spark system
 	@status=0; \
 	if $(BIN)/python -m tests.support.postgres --available; then \
-	  $(BIN)/python -m tests.support.postgres $(PYTEST) -m 'database or postgres' $(ARGS) || status=$$?; \
+	  $(BIN)/python -m tests.support.postgres $(PYTEST) -m '(database or postgres) and not browser' $(ARGS) || status=$$?; \
 	fi; \
 	$(PYTEST) $(ARGS) || status=$$?; \
 	exit $$status

@@ -1,7 +1,7 @@
 """One suite for both databases.
 
 ``pytest`` runs everything on SQLite. ``python -m tests.support.postgres pytest -m 'database or postgres'``
-runs what uses a database on a throw-away PostgreSQL. ``make test`` does both.
+runs what uses a database on a throw-away PostgreSQL. ``make test`` does both (the browser once, on SQLite).
 What a test needs and the machine lacks makes it skip, loudly; a missing browser fails in CI.
 """
 
