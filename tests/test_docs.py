@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
+from _pytest.mark import ParameterSet
 
 from lvheng.cli import lvheng
 from lvheng.core.formula.rules import check_examples
@@ -26,7 +27,7 @@ FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)(?P<words>[^\n]*)\n(?P<b
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
-def blocks(language: str, words: str = "") -> list[pytest.param]:  # type: ignore[valid-type]
+def blocks(language: str, words: str = "") -> list[ParameterSet]:
     """Code blocks of one language in all pages, named by page and line."""
     found = []
     for page in PAGES:
@@ -105,7 +106,7 @@ def test_every_setting_is_documented_and_no_other() -> None:
 
 
 def test_the_sample_rule_is_one_that_the_rulebook_takes(tmp_path: Path) -> None:
-    (sample,) = (p.values[0] for p in blocks("yaml") if "rules.md" in str(p.id))
+    (sample,) = (str(p.values[0]) for p in blocks("yaml") if "rules.md" in str(p.id))
     (tmp_path / "sample.yaml").write_text(sample, encoding="utf-8")
     assert check_examples(Rulebook.load(tmp_path)) == []
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import psycopg
@@ -105,12 +107,8 @@ def test_a_second_run_changes_nothing(city: City) -> None:
 def contents(city: City) -> str:
     """Everything in the city's database, as text."""
     if not city.database:
-        import sqlite3
-
-        with sqlite3.connect(city.home / "lvheng.sqlite3") as connection:
-            text = "\n".join(connection.iterdump())
-        connection.close()
-        return text
+        with closing(sqlite3.connect(city.home / "lvheng.sqlite3")) as file:
+            return "\n".join(file.iterdump())
     with psycopg.connect(city.database) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
         rows = []

@@ -102,7 +102,7 @@ def unmarked(room: Path) -> Iterator[str]:
             text = re.sub(r'^.*lang="zh.*$', "", token.contents, flags=re.MULTILINE)
             found = re.search(rf"{HAN.pattern}+", text)
             if found and token.token_type == TokenType.TEXT and not inside:
-                line = token.lineno + text[: found.start()].count("\n")
+                line = (token.lineno or 1) + text[: found.start()].count("\n")
                 yield f"{_short(path)} 第{line}行：“{found[0]}”未标记翻译"
 
 

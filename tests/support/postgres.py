@@ -101,7 +101,7 @@ def cluster() -> Iterator[str]:
 
 def _wait_until_ready(server: subprocess.Popen[bytes], programs: Path, port: int) -> None:
     deadline = time.monotonic() + 60
-    ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+    ready: list[str | Path] = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
     while subprocess.run(ready, check=False).returncode != 0:
         if server.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError("PostgreSQL did not start; see its messages above")
