@@ -1,1 +1,1 @@
-"""Benchmarks: ratios against a named baseline in the same run; see README.md."""
+"""Benchmarks, run by `make bench`; see README.md."""
