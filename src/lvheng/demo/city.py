@@ -7,7 +7,7 @@ published figure they are taken from. Nothing here knows a particular city.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -319,7 +319,7 @@ def load_parameters(plan: Plan, folder: Path) -> Parameters:
 
     def say(code: str, message: str, *at: object, got: str = "", wanted: str = "") -> None:
         problems.append(
-            Problem(f"demo.parameters.{code}", message, place=document.place(at), got=got, wanted=wanted, fix="改正参数文件。")  # type: ignore[arg-type]
+            Problem(f"demo.parameters.{code}", message, place=document.place(at), got=got, wanted=wanted, fix="改正参数文件。")
         )  # fmt: skip
 
     if parameters.plan != plan.id:
@@ -352,14 +352,13 @@ def build_city(plan: Plan, folder: Path, seed: int | None = None) -> City:
     return City(plan, parameters, parameters.seed if seed is None else seed)
 
 
-def fingerprint(plan: Plan, folder: Path, seed: int | None, codes: Iterable[str]) -> str:
+def fingerprint(plan: Plan, folder: Path, seed: int | None = None) -> str:
     """What the figures follow from, in 12 characters: known without generating them."""
     parameters = load_parameters(plan, folder)
     body = hashlib.sha256()
-    body.update(f"{VERSION}\x1f{parameters.seed if seed is None else seed}\x1f".encode())
+    body.update(f"{VERSION}\x1f{parameters.seed if seed is None else seed}\x1f{plan.header.base_year}\x1f".encode())
     body.update(parameter_file(folder, plan.id).read_bytes())
     body.update(repr([(r.code, r.name, r.parent, r.counted, r.within) for r in plan.regions]).encode())
-    body.update(f"{plan.header.base_year}\x1f{sorted(codes)}".encode())
     return body.hexdigest()[:12]
 
 

@@ -82,7 +82,9 @@ class Accounts:
 def generate(city: City, total: Path, units: Units) -> Accounts:
     numbers = city.parameters.energy
     used = units.energy(equivalent=True)
-    industry, quarters, years = {}, {}, {}
+    industry: dict[str, dict[Period, int]] = {}
+    quarters: dict[str, dict[Period, int]] = {}
+    years: dict[str, dict[Period, int]] = {}
     sectors: dict[str, dict[str, dict[Period, int]]] = {name: {} for name in numbers.sectors}
     if numbers.industry_sector not in sectors:
         raise ProblemError(Problem("demo.parameters.sector", "工业部门不在分行业目录中", place=Place(file="data/demo"), got=numbers.industry_sector, fix="改正参数文件。"))  # fmt: skip

@@ -211,9 +211,7 @@ def _equal_to_target(filed: Filed, i: int, _stream: Stream) -> bool:
     rate = 1 - filed.city.parameters.energy.target / filed.city.plan.header.years / 100
     energy = [int(filed.energy[i, :, filed.months_of(y)].sum()) for y in years]
     output = [int(filed.output[i, filed.months_of(y)].sum()) for y in years]
-    made = [output[0]]
-    for n in range(1, len(years)):
-        made.append(whole(Decimal(output[0] * energy[n]) / energy[0] / rate**n, 0))
+    made = [whole(Decimal(output[0] * used) / energy[0] / rate**n, 0) for n, used in enumerate(energy)]
     least = [int(filed.output[i, filed.months_of(y)].min()) for y in years]
     if any(low + (m - o) // 12 <= 12 for low, m, o in zip(least, made, output, strict=True)):
         return False

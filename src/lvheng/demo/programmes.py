@@ -101,7 +101,7 @@ def _part(
         row = wholes.get(city.code) or {y: sum(wholes[c][y] for c in codes) for y in years}
         return {city.code: {y: whole(row[y] * rate / 100, 0) for y, rate in zip(years, entry.years, strict=True)}}
     effort = {c: int(city.numbers(c).effort * 100) for c in codes}
-    effort |= {c: SLOW for c in entry.behind} | {c: FAST for c in entry.ahead}
+    effort |= dict.fromkeys(entry.behind, SLOW) | dict.fromkeys(entry.ahead, FAST)
     counted = [r.code for r in city.parts if r.code in wholes]
     draws = city.stream("programmes", entry.indicator, entry.item, "part").around_one(float(entry.spread), len(codes))
     own = dict(zip(codes, draws, strict=True))

@@ -164,7 +164,6 @@ def generate(city: City, industry_energy: dict[str, list[int]], value_added: dic
 
     The sum over industrial units *is* the region's industrial energy, so later figures are built on it.
     """
-    numbers = city.parameters.units
     months, n_months = city.months, len(city.months)
     identities = _identities(city)
     count = len(identities)
