@@ -72,10 +72,12 @@ system:
 # --- 测试与检查 ---
 
 # 先在 PostgreSQL 上运行用到数据库的测试，再在 SQLite 上运行全部测试；任一失败即为失败。
+# ARGS 缩小范围后，可能没有用到数据库的测试（pytest 以 5 表示）。
 test: dev spark system
 	@status=0; \
 	if $(BIN)/python -m tests.support.postgres --available; then \
 	  $(BIN)/python -m tests.support.postgres $(PYTEST) -m '(database or postgres) and not browser' $(ARGS) || status=$$?; \
+	  if [ $$status = 5 ] && [ -n '$(subst ','\'',$(ARGS))' ]; then status=0; fi; \
 	fi; \
 	$(PYTEST) $(ARGS) || status=$$?; \
 	exit $$status
