@@ -62,8 +62,10 @@ SMALL = re.compile(
     r"(?:用水量|用水总量|取水量|取水总量|耗水量|水耗|能耗|能耗水平|电耗|煤耗|油耗|综合能耗|能源消耗|能源消费总量|能源消费量|消费总量|消费量|消费增量|"
     r"排放量|排放总量|排放强度|排放系数|排放绩效|(?<!减)排放|强度|浓度|平均浓度|均值|漏损率|损失率|损耗率|线损率|厂用电率|使用量|施用量|死亡率|发生率|"
     r"填埋率|填埋比例|填埋占比|热耗|消耗量|消耗|用能|劣[ⅤV五]类.{0,12}(?:比例|占比|断面|水体)|污染天数|污染天数比率|超标率|能耗增量|"
-    r"(?<![\u4e00-\u9fff])(?:煤炭|燃煤|化石能源|一次性塑料).{0,12}(?:比重|比例|占比)|使用强度|降尘量|事故率)(?:控制)?(?:目标值?|指标)?$"
+    r"(?<![\u4e00-\u9fff])(?:煤炭|燃煤|化石能源|一次性塑料).{0,12}(?:比重|比例|占比)|使用强度|降尘量|事故率|化学需氧量|氨氮|二氧化硫|氮氧化物|挥发性有机物|总磷|总氮|二氧化碳|颗粒物|"
+    r"PM2\.5|PM10|烟粉尘|COD|NH3-N|SO2|NO[xX]|VOC[sS])(?:控制)?(?:目标值?|指标)?$"
 )
+ANNUAL = re.compile(r"年均(?:增|下降|降低|提高|减|递|[^，]{0,4}(?:增速|增长|降幅))")
 # Amounts that add up over the plan period.
 TOTAL_NOUN = re.compile(
     r"(?:减排量|节能量|削减量|节水量|替代量|压减量|节电量|减碳量|节约量)$|^(?:新增|新建|累计|改造|新改)"
@@ -181,7 +183,7 @@ def decide(bound: Bound, suffix: str, subject: str, unit: str) -> tuple[str, str
             comparator = "gt" if suffix == "ge" and bound.comparator == "gt" else suffix
         else:
             comparator = bound.comparator if bound.comparator in ("gt", "le", "lt", "ge") else "ge"
-        if bound.annual or "年均" in subject:
+        if bound.annual or ANNUAL.search(subject):
             measure = "annual_rate"
         elif unit == units.POINT:
             measure = "percentage_point_drop" if change == "down" else "percentage_point_rise"
@@ -208,6 +210,8 @@ def decide(bound: Bound, suffix: str, subject: str, unit: str) -> tuple[str, str
     down = comparator in ("le", "lt") or (comparator == "approx" and small)
     if unit in units.RATIOS:
         measure = "ratio"
+    elif unit == units.TIMES:
+        measure = "multiplier"
     elif TOTAL_NOUN.search(subject):
         measure = "cumulative_amount"
     elif unit == units.POINT:

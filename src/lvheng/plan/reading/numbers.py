@@ -123,6 +123,8 @@ def _unit_at(text: str, position: int) -> tuple[str, int, bool]:
         after = text[m.end("unit") : m.end("unit") + 1]
         if after.isalpha():
             return "", position, False
+    if m["unit"] == "个" and re.match(r"月|小时|工作日|季度|年度|方面", text[m.end() : m.end() + 3]):
+        return "年", m.end(), False  # a length of time
     end = m.end() - (1 if m["ji"] else 0)
     return units.canonical(text[m.start() : end]), end, bool(m["ji"])
 

@@ -18,7 +18,7 @@ ROLE = re.compile(
     rf"(?P<lead>(?:共同)?(?:{SHARE})?(?:牵头|主办|主责)(?:负责|组织|落实|实施|推进)?(?:落实|实施)?)"
     rf"|(?P<cooperate>(?:{SHARE})?(?:积极)?(?:配合|参与|参加|协办|协助|协同|会办|支持)(?:落实|实施|负责)?)"
     rf"|(?P<share>(?:等)?{SHARE}(?:共同)?(?:负责|落实|组织实施|做好|承担|推进)?(?:落实|实施|相关工作)?|分工负责|分别负责|共同负责|共同落实)"
-    r"|(?P<implement>负责(?:组织)?(?:具体)?(?:落实|实施)|(?:具体|组织|抓好)(?:落实|实施)|落实|实施|督促落实|承担)"
+    r"|(?P<implement>为(?:责任|实施|落实|工作)主体|负责(?:组织)?(?:具体)?(?:落实|实施)|(?:具体|组织|抓好)(?:落实|实施)|落实|实施|督促落实|承担)"
     r"|(?P<sole>负总责|负责|主管)"
 )
 LABEL = re.compile(
@@ -35,17 +35,17 @@ FIRST_LEADS = re.compile(
     r"(?:列|排)(?:在)?(?:第一位|首位|第一)(?:的|者)?(?:单位|部门)?(?:的)?(?:为|是)?(?:牵头|主办)|第一个(?:单位|部门)?为牵头|首位为牵头"
 )
 LOCAL = re.compile(
-    r"^(?:各|沿[江海河]|相关|有关|市辖|县级|地方)[^、]{0,14}(?:人民政府|政府|管委会|管理委员会|[县区市盟旗州]|街道|乡镇)|^(?:[^市]{0,4}高新区|[^、]{0,6}开发区|[^、]{0,6}新区|[^、]{0,6}实验区)管(?:理)?委(?:员)?会$"
+    r"^(?:各|沿[江海河]|相关|有关|市辖|县级|地方)[^、]{0,14}(?:人民政府|政府|管委会|管理委员会|[县区市盟旗州]|街道|乡镇)|^[^、]{0,10}(?:经开|开发|高新|新|实验|示范|工业园|产业园|保税|合作|度假|试验|工业|风景名胜|经济|集聚)区管(?:理)?委(?:员)?会$"
 )
 SET = re.compile(r"^(?:各|有关|相关|市直|省直|市级|其他|中省直|区直|县直|市各).*(?:部门|单位|成员单位)$")
 BODY_END = "局委办厅部院会处署行队所社站团校馆台组厂"  # one character that may close the name of a body
 BODY = re.compile(
     rf"(?:[{BODY_END}]|政府|公司|中心|集团|单位|部门|机构|支队|大队|委员会|办公室|企业|街道|乡镇|[县区州盟旗]|[^发]展改革委|法院|高校|学校|海关|银行|园区|市|港口|电网|供电|专班)$"
 )
-GOVERNMENT = re.compile(r"(?:局|委|办|厅|委员会|办公室|总队|支队)$")
+GOVERNMENT = re.compile(r"(?:(?<![分支])局|委|办|厅|委员会|办公室|总队|支队)$")
 LEVEL = re.compile(r"^(?:市(?!场|政[园工公管])|省|县|区(?!域)|州|盟|旗|自治区|自治州|国家|兵团)")
 PLACED = re.compile(
-    r"供电|电网|海关|铁路|^(?:国网|国家|中国|中央|人民|人行|民航|海关|团[市省]|各|有关|相关|其他|驻|中|华|全)|^[^局委办厅]{1,6}(?:市|省|县|区|州|海事|海关|铁路|海警|电监)"
+    r"供电|电网|海关|铁路|^(?:国网|国家|中国|中央|人民|人行|民航|海关|团[市省]|各|有关|相关|其他|驻|中|华|全)|^(?!城市|都市)[^局委办厅]{1,6}(?:市(?!场|政)|省|县|区(?!域)|州|海事|海警|电监)"
 )
 TAIL = re.compile(
     r"(?:等(?:有关|相关|市直|省直|市级|各|多个|\d+个|几个|各有关)*(?:部门|单位|部门和单位|部门、单位|成员单位|企业)?|等)$"
@@ -138,6 +138,7 @@ def _read_roles(content: str) -> tuple[_Lists, bool, str]:
     lists = _Lists()
     pending: list[str] = []
     seen = False
+    labelled = ""
     sole: list[list[str]] = []
     share: list[list[str]] = []
     for piece in _outside(content, "，；。"):
@@ -146,16 +147,19 @@ def _read_roles(content: str) -> tuple[_Lists, bool, str]:
             continue
         label = LABEL.match(piece)
         if label:
-            role = _label_role(label["label"])
+            labelled = _label_role(label["label"])
             names, opened = split_bodies(piece[label.end() :])
             lists.open_ended |= opened
-            _assign(lists, role, names)
+            _assign(lists, labelled, names)
             pending, seen = [], True
             continue
         m = _closing_role(piece)
         body_text = piece[: m.start()] if m else piece
         names, opened = split_bodies(body_text)
         lists.open_ended |= opened
+        if not m and labelled:
+            _assign(lists, labelled, names)  # a label holds until the next one
+            continue
         if not m:
             pending += names
             continue
@@ -180,6 +184,8 @@ def _read_roles(content: str) -> tuple[_Lists, bool, str]:
         _assign(lists, "lead" if alone or (supported and not lists.lead and not local) else "others", names)
     if pending:
         _assign(lists, "others", pending)
+    if labelled and not lists.lead and lists.cooperate:
+        lists.lead, lists.others = lists.others, []  # 责任单位：甲；配合单位：乙
     _prefixed(lists)
     everyone = [*lists.lead, *lists.others, *lists.cooperate, *lists.implement]
     if lists.lead and len(everyone) == 1:
@@ -249,6 +255,19 @@ def _note(content: str, text: str) -> Responsibility | None:
     return note
 
 
+def _bare(content: str) -> Responsibility | None:
+    """A bracket that holds nothing but bodies: （市交通运输局、市公安局）."""
+    names, opened = split_bodies(content)
+    if not names or not LEVEL.match(names[0]) or looks_like_bodies(names) < 1 or len(names[0]) < 4:
+        return None
+    names = restore_prefix(names)
+    note = Responsibility(
+        style="sole" if len(names) == 1 else "shared", open_ended=opened, confidence=0.75, reason="只列单位，未写分工"
+    )
+    note.lead, note.others = (names, []) if len(names) == 1 else ([], names)
+    return note
+
+
 def _separate_local(note: Responsibility) -> None:
     """Local governments that share a flat note are kept apart from the departments."""
     if note.style == "shared" and not note.lead:
@@ -284,9 +303,12 @@ def find_notes(mended: Mended, placed: list[Placed]) -> list[Found]:
     text = mended.text
     found: list[Found] = []
     for start, end in _bracketed(text):
-        if end - start > NOTE_LIMIT or end - start < 5 or not ROLE_HINT.search(text, start, end):
+        if end - start > NOTE_LIMIT or end - start < 5:
             continue
-        note = _note(text[start + 1 : end - 1], text[start:end])
+        if ROLE_HINT.search(text, start, end):
+            note = _note(text[start + 1 : end - 1], text[start:end])
+        else:
+            note = _bare(text[start + 1 : end - 1]) if text[end : end + 1] in ("。", "\n", "") else None
         if note:
             found.append(Found(note, start, end))
     covered = [(f.start, f.end) for f in found]
@@ -352,6 +374,8 @@ def _labelled(mended: Mended, covered: list[tuple[int, int]]) -> list[Found]:
             stop = matches[i + 1].start() if i + 1 < len(matches) else len(body)
             words = body[m.end() : stop]
             words = re.split(r"。|〔?(?:完成|办结)(?:时限|时间|期限)", words)[0].rstrip("；，。〔")
+            if "领导" in m["label"]:
+                continue  # persons, not bodies
             role = _label_role(m["label"])
             if role == "others" and _closing_role(re.split(r"[，；]", words)[0]):
                 close()

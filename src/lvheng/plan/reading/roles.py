@@ -31,6 +31,46 @@ ENUMERATED = re.compile(r"(?:等|共|共计)$")
 REACH = re.compile(
     r"建成|达到|完成|实现|具备|配备|通过|开展|实施|采用|使用|安装|得到|建立|执行|纳入|符合|满足|覆盖|达标|创建|设置|配套|改造|退出|淘汰|利用|更新|建设|稳定|成为|用于"
 )
+PASSING = re.compile(r"高于|超过|低于|优于|不足|未达")
+CREATING = frozenset(
+    [
+        "新建改造",
+        "改扩建",
+        "新建",
+        "新增",
+        "改建",
+        "扩建",
+        "建设",
+        "建成",
+        "建立",
+        "建造",
+        "创建",
+        "培育",
+        "打造",
+        "改造",
+        "淘汰",
+        "推广",
+        "形成",
+        "发展",
+        "整治",
+        "修复",
+        "关停",
+        "关闭",
+        "退出",
+        "压减",
+        "削减",
+        "更新",
+        "更换",
+        "替代",
+        "引进",
+        "遴选",
+        "评选",
+        "认定",
+        "完成",
+        "实施",
+        "开展",
+    ]
+)
 MODAL = re.compile(r"(?<![响适反对供相照呼])(?:应当|应(?![急用对收答变]|尽)|必须|须|不得|一律|严禁|禁止|依法)")
 MANAGED = re.compile(
     r"^(?:加强|强化|开展|实行|实施|对|督促|组织|严格|推动|健全|落实|完善)[^，]*(?:指导|管理|监管|审查|监察|审核|考核|监测|管控|评估|监控|审计|联网|约束)"
@@ -96,6 +136,7 @@ def _ratio(c: Candidate) -> str:
     if (
         not compared
         and rest
+        and not PASSING.search(c.left, c.done)
         and REACH.search(rest)
         and (c.suffix or rest.startswith("的"))
         and not rest.startswith("的比例")
@@ -131,7 +172,9 @@ def _quantity(c: Candidate, plain: str) -> str:
     verb = AMOUNT_VERB.search(c.left) or (ENUMERATED.search(c.left) if first.is_count else None)
     if compared and _by_verb(c):
         return AMOUNT
-    if compared and not first.unit and UNITLESS.search(c.subject):
+    if compared and not first.unit and (UNITLESS if first.value else MEASURE_NOUN).search(c.subject):
+        return TARGET
+    if first.unit == units.TIMES and (compared or first.written.startswith("翻")):
         return TARGET
     if compared:
         if bound.comparator == "level" and first.is_count and rest:

@@ -24,6 +24,10 @@ BODY_HEAD = re.compile(r"责任|牵头|单位（|部门|配合")
 NAME_HEAD = re.compile(r"指标|项目|名称|任务|内容|目标名称")
 ORDER_HEAD = re.compile(r"^(?:序号|编号|No\.?)$", re.I)
 CHANGE_HEAD = re.compile(r"累计|年均|增[长速]|降幅|下降|变化|降低")
+DECLARED = re.compile(r"下降|降低|减少|削减|比(?:19|20)\d\d")
+SUBJECT_HEAD = re.compile(
+    r"^(?:地区|各?[县市区]|.{0,6}（[县市区、]+）.{0,2}|各?设区市|行政区划?|行业|部门|城市|单位名称|企业名称|区域|市州|州市|流域)$"
+)
 SUM_MARK = re.compile(r"^〔(.+)〕$|^（(.+)）$")
 UNIT_IN_NAME = re.compile(r"[（〔](?P<unit>[^（）〔〕]{1,16})[）〕]\s*(?:\d?\*?)$")
 SIGN = re.compile(r"^(?P<sign>≥|≤|>=|<=|>|<)")
@@ -38,6 +42,7 @@ class Column:
     role: str
     year: int | None = None
     head: str = ""
+    names_indicator: bool = False  # rows are counties or trades
 
 
 @dataclass(slots=True)
@@ -69,12 +74,34 @@ def _caption(text: str, start: int) -> str:
     return m[1] if m else ""
 
 
+def _second_head(table: list[Paragraph], columns: list[Column]) -> list[Paragraph]:
+    """A second line of heads that only gives years takes the place of the column above it."""
+    cells = [c for c in table[1].cells if c.text] if len(table) > 1 else []
+    if len(cells) < 2 or not all(
+        re.fullmatch(r"(?:19|20)\d\d年?(?:（[^）]{1,6}）|目标值?|现状|实际)?", c.text) for c in cells
+    ):
+        return table
+    index = next((i for i, c in enumerate(columns) if c.role in ("target", "base", "change")), None)
+    if index is None:
+        return table
+    years = [int(c.text[:4]) for c in cells]
+    columns[index : index + 1] = [
+        Column("base" if i == 0 and len(years) > 1 else "target", year, cell.text)
+        for i, (year, cell) in enumerate(zip(years, cells, strict=True))
+    ]
+    return [table[0], *table[2:]]
+
+
 def _columns(head: Paragraph, draft: Draft) -> list[Column]:
     """The roles of a table's columns, from its head."""
     columns: list[Column] = []
     named = False
+    by_subject = any(SUBJECT_HEAD.match(cell.text) for cell in head.cells)
     for cell in head.cells:
         words = cell.text
+        if by_subject:
+            columns.append(_subject_column(words, draft))
+            continue
         year_match = YEAR.search(words)
         year = int(year_match[0]) if year_match else None
         if year is None and (m := re.search(r"十([一二三四五六七])五", words)):
@@ -90,7 +117,7 @@ def _columns(head: Paragraph, draft: Draft) -> list[Column]:
         elif BASE_HEAD.search(words) and not re.search(r"比", words):
             columns.append(Column("base", year, words))
         elif CHANGE_HEAD.search(words):
-            columns.append(Column("change", year, words))
+            columns.append(Column("change", None if "比" in words else year, words))
         elif year:
             columns.append(Column("target", year, words))
         elif NAME_HEAD.search(words) and not named and not re.search(r"目标值|指标值", words):
@@ -114,6 +141,20 @@ def _columns(head: Paragraph, draft: Draft) -> list[Column]:
                 column.role = "name"
                 break
     return columns
+
+
+def _subject_column(words: str, draft: Draft) -> Column:
+    """A column of a table whose rows are counties or trades: its head names the indicator."""
+    if SUBJECT_HEAD.match(words):
+        return Column("name", head=words)
+    year = YEAR.search(words)
+    if ORDER_HEAD.match(words) or BODY_HEAD.search(words):
+        return Column("other", head=words)
+    if BASE_HEAD.search(words) and not re.search(r"比|目标", words):
+        return Column("base", int(year[0]) if year else None, words)
+    return Column(
+        "target", int(year[0]) if year else draft.period.end if draft.period else None, words, names_indicator=True
+    )
 
 
 def _figure(text: str) -> tuple[Number | None, str]:
@@ -238,6 +279,7 @@ def _table(draft: Draft, mended: Mended, table: list[Paragraph], clause: str, ca
     if not any(c.role in ("target", "change") for c in columns):
         return
     above = ""
+    table = _second_head(table, columns)
     for row in _rows(table, columns):
         by_role: dict[str, list[tuple[Column, Cell]]] = {}
         for column, cell in zip(columns, row, strict=False):
@@ -264,11 +306,17 @@ def _table(draft: Draft, mended: Mended, table: list[Paragraph], clause: str, ca
         wanted = [(col, cell) for role in ("target", "change") for col, cell in by_role.get(role, [])]
         levels = [pair for pair in wanted if pair[0].role == "target" and _figure(pair[1].text)[0]]
         for column, cell in wanted:
-            if column.role == "change" and levels:
+            if column.role == "change" and levels and not DECLARED.search(column.head):
                 continue  # the change repeats what the level says
-            target = _target(draft, words, unit or caption, nature, column, cell, bases)
+            if column.names_indicator:
+                subject, own = _head_indicator(column.head)
+                target = _target(draft, subject, own or unit or caption, nature, column, cell, [])
+            else:
+                target = _target(draft, words, unit or caption, nature, column, cell, bases)
             if target is None:
                 continue
+            if column.names_indicator:
+                target.scope = words
             number, _ = _figure(cell.text)
             assert number is not None
             first = next(c for c in row if c is not None)
@@ -278,6 +326,16 @@ def _table(draft: Draft, mended: Mended, table: list[Paragraph], clause: str, ca
             target.anchor = re.sub(r"\s+", " ", mended.original[target.span[0] : target.span[1]])
             target.sentence = "".join(c.text for c in row if c is not None) if first else ""
             draft.targets.append(target)
+
+
+def _head_indicator(head: str) -> tuple[str, str]:
+    """Indicator and unit that a column's head names: “十三五”能耗强度降低目标（%）."""
+    unit = ""
+    m = UNIT_IN_NAME.search(head)
+    if m:
+        unit, head = m["unit"], head[: m.start()]
+    head = re.sub(r"^(?:“?十[一二三四五六七]五”?(?:期间|时期)?|(?:19|20)\d\d年)|(?:控制)?(?:目标值?|指标)$", "", head)
+    return head, unit
 
 
 def _target(
@@ -318,7 +376,8 @@ def _target(
         value = -value
     elif value < 0 and not bound.change and written in units.RATIOS and comparators.SMALL.search(name):
         bound.change, value = "down", -value
-    comparator, direction, measure, remarks = comparators.decide(bound, suffix, subject, written)
+    saved = re.search(r"减排量|削减量|节能量", column.head)
+    comparator, direction, measure, remarks = comparators.decide(bound, suffix, saved[0] if saved else subject, written)
     if re.search(r"年均(?:增|下降|降低|提高|减|递)", column.head + name):
         measure = "annual_rate"
     year = column.year or (draft.period.end if draft.period else None)

@@ -20,6 +20,7 @@ from lvheng.plan.reading.subjects import MEASURE_NOUN, carried, clean, hedge_of,
 NEW = re.compile(r"新增|新建|新改|累计|改造|腾出|形成")
 MULTIPLE = re.compile(r"(?:及?以上)?倍?(?:及?以上)?[^，]{0,8}?(?:替代|置换|减量|削减)")
 BASE_LEFT = re.compile(r"(?:比|较|从|由|自|相较|在|与)[^，]{0,16}?$")
+FROM_LEFT = re.compile(r"[从由][^，从由]{0,8}$")
 BETWEEN_BASE = re.compile(r"的?(?:实际|基数|约|为|水平)*")
 CHANGE_FOLLOWS = re.compile(
     r"[^，]{0,12}?(?:下降|降低|减少|削减|提高|提升|增加|增长|上升|压减|降|扩大|缩|达到|控制在|增)"
@@ -29,7 +30,9 @@ PAST = re.compile(
     r"(?:下降|降低|提高|达到|完成|减少|提升|增长|增加|淘汰|建成|实现|削减|达)了$|(?<![而早])已(?:经)?[^，]{0,10}$"
 )
 YEAR_ON_YEAR = re.compile(r"同比|比上年|较上年|比上一年|比前一年")
+SPREAD_BEFORE_BASE = re.compile(r"(?:分别|均|都)$")
 VERB_FIRST = re.compile(r"(?P<down>减少|降低|削减|压减)|(?P<up>提高|提升|增加)")
+BY_THEN = re.compile(r"[前月]")  # 2023年底前 holds for its sentence, 到2025年 for the rest of the clause
 LEADING = re.compile(r"^(?:力争|确保|争取|努力)?(?:全[市省县区国])?(?:，|,)?$")
 STANDING_BASE = re.compile(r"以?(?:19|20)\d\d年(?:为|作为)?基(?:准|期|数)")
 BINDING = {"基本目标": "basic", "激励目标": "incentive", "奋斗目标": "incentive", "力争目标": "incentive"}
@@ -38,6 +41,7 @@ SHARE_OF_WHOLE = re.compile(r"(?P<v>达到|达|超过|占到?|约占|高于)(?P<
 PER_WRITTEN = re.compile(
     r"(?P<d>万元|亿元)(?:地区生产总值|国内生产总值|GDP|规模以上工业增加值|工业增加值|工业产值|产值|增加值|生产总值)"
 )
+RATE = re.compile(r"(?:率|比例|占比|比重)$")
 PER_DAY = re.compile(r"(?:每|日均|平均每)(?P<d>日|天|年|小时)$")
 LIST_GAP = re.compile(r"(?:及?以上|以下|以内|左右)?(?:、|和|及|与|以及|，)(?:约|近|超过|不低于)?")
 CHANGES = frozenset(
@@ -62,11 +66,13 @@ class State:
     previous: Phrase | None = None
     dated: bool = False
     following: str = ""  # the next phrase of the sentence
+    years: list[When] = field(default_factory=list)  # 到2023年和2025年，…分别…
 
     def new_sentence(self) -> None:
         """Forget what holds for one sentence only."""
         self.subject = self.binding = self.change = ""
         self.deadline = self.previous = None
+        self.years = []
         self.base = self.base_standing
         self.dated = False
 
@@ -104,8 +110,10 @@ class PhraseReader:
         if due:
             state.deadline = due[-1]
             others = text[: due[0].start] + text[due[-1].end :]
-            if due[-1].of_period or LEADING.match(others) or (due[0].start == 0 and text[:1] in "到至截“"):
+            leads = due[-1].of_period or LEADING.match(others) or (due[0].start == 0 and text[:1] in "到至截“")
+            if leads and (not BY_THEN.search(due[-1].words) or self._to_the_end(due[-1])):
                 state.leading = due[-1]
+            state.years = due
         if len(self.targets) == before:
             if not bracketed:
                 self._worded(phrase, state, dates, due)
@@ -147,10 +155,13 @@ class PhraseReader:
     def _candidate(self, phrase: Phrase, c: Candidate, state: State) -> bool:
         """Add what one number, or a list of numbers, asks for; False when it asks for nothing."""
         text, first = c.text, c.first
-        bound = c.bound = comparators.before(c.left, first.start)
+        bound = c.bound = comparators.before(c.left, _bound_end(c))
         bound.rest = max(bound.rest, c.done)
         head_end = min(bound.rest, c.subject_end) if c.subject_end is not None else bound.rest
         raw = _without(text, c.done if c.subject_end is None else 0, head_end, c.dates)
+        spread = SPREAD_BEFORE_BASE.search(raw)
+        if spread and not bound.spread:
+            bound.spread = "分别" if spread[0] == "分别" else "均"
         c.subject, c.scope = clean(BINDING_WORDS.sub("", raw))
         c.following = state.following
         if not (bound.comparator or bound.change) and (first.is_ratio or first.unit == units.POINT):
@@ -205,7 +216,7 @@ class PhraseReader:
             confidence -= 0.05
         comparator, direction, measure, verb, remarks = self._bounds(c, role, state)
         if role == roles.AMOUNT and c.rest and not c.suffix:
-            stop = len(text) if len(c.rest) <= 40 else c.end
+            stop = len(text) if len(c.rest) <= 40 and not any(ch.isdigit() for ch in c.rest) else c.end
         reasons += remarks
         confidence -= 0.1 * len(remarks)
         if not c.subject:
@@ -225,7 +236,7 @@ class PhraseReader:
         ):
             kind = RULE
             reasons.append("“应、须”且无时限，按规则")
-        spread, note, cost = _spread(c, deadline)
+        spread, note, cost = _spread(c, deadline, state.years)
         if note:
             reasons.append(note)
             confidence -= cost
@@ -234,6 +245,9 @@ class PhraseReader:
         start = _anchor_start(c)
         for index, (number, name, when) in enumerate(spread):
             unit = _unit(number, c)
+            own = comparators.after(text, number.unit_end)
+            if own[0] and own[0] != c.suffix and role != roles.AMOUNT:  # 15%以上、20%左右
+                comparator, direction, measure, _ = comparators.decide(bound, own[0], c.subject, unit)
             alone = len(c.group) == 1
             target = Target(kind=kind, indicator=name, scope=c.scope, unit=unit, comparator=comparator, direction=direction, measure=measure,
                             comparator_words=bound.text(c.suffix_word) or verb, binding=state.binding, confidence=max(0.2, round(confidence, 2)),
@@ -268,11 +282,13 @@ class PhraseReader:
             c.subject = f"{part}占{share['whole']}比例"
             return c.end
         if role == roles.AMOUNT:
-            if len(c.subject) < 2 or roles.AMOUNT_VERB.fullmatch(c.subject):
+            if c.rest and (c.left.endswith("的") or roles.VERB_AT_END.search(c.left)):
+                c.subject = clean(c.rest)[0] or c.subject
+            elif len(c.subject) < 2 or roles.AMOUNT_VERB.fullmatch(c.subject):
                 c.subject = clean(c.rest)[0] or (state.subject if c.again else c.subject)
             elif c.done:
-                verb = roles.AMOUNT_VERB.match(text)
-                c.subject = verb[0] + c.subject if verb and not c.subject.startswith(verb[0]) else c.subject
+                verbs = [v[0] for v in roles.AMOUNT_VERB.finditer(text, 0, c.done) if v[0] in roles.CREATING]
+                c.subject = verbs[-1] + c.subject if verbs and not c.subject.startswith(verbs[-1]) else c.subject
             return c.end
         if not c.subject and state.subject:
             reasons.append("主语承前")
@@ -302,7 +318,7 @@ class PhraseReader:
             before = self.targets[-1] if self.targets else None
             if before and before.unit == first.unit and before.measure in CHANGES:
                 bound.change = state.change
-        comparator, direction, measure, remarks = comparators.decide(bound, c.suffix, c.subject, first.unit)
+        comparator, direction, measure, remarks = comparators.decide(bound, c.suffix, c.subject, _unit(first, c))
         return comparator, direction, "annual_rate" if bound.annual else measure, "", remarks
 
     def _baseline(
@@ -445,7 +461,8 @@ def _base_start(
     if when:
         follows = CHANGE_FOLLOWS.match(text, end)
         return (when.start, when) if BETWEEN_BASE.fullmatch(text, when.end, first) and follows else None
-    return (done + m.start(), None) if m[0][0] in "从由" and CHANGE_TO.match(text, end) else None
+    m = FROM_LEFT.search(text[done:first])
+    return (done + m.start(), None) if m and CHANGE_TO.match(text, end) else None
 
 
 def _without(text: str, start: int, end: int, dates: list[When]) -> str:
@@ -465,10 +482,20 @@ def _without(text: str, start: int, end: int, dates: list[When]) -> str:
     return "".join(kept)
 
 
+def _bound_end(c: Candidate) -> int:
+    """Where the words of comparison end: before the date in 提高到2025年的20%."""
+    for w in c.dates:
+        if w.words[:1] in ("到", "至") and c.text[w.end : c.first.start] == "的":
+            return w.start + 1
+    return c.first.start
+
+
 def _unit(number: Number, c: Candidate) -> str:
     """The unit of one number of a list: the last one's where it has none; per day where 每日 stands before."""
     last = c.group[-1].unit
     unit = number.unit or last
+    if not unit and not number.value and RATE.search(c.subject):
+        unit = units.PERCENT  # 比例为0
     if unit == units.PERCENT and last == units.POINT:
         unit = units.POINT
     m = PER_DAY.search(c.left)
@@ -477,7 +504,9 @@ def _unit(number: Number, c: Candidate) -> str:
     return unit
 
 
-def _spread(c: Candidate, deadline: When | None) -> tuple[list[tuple[Number, str, When | None]], str, float]:
+def _spread(
+    c: Candidate, deadline: When | None, years: list[When]
+) -> tuple[list[tuple[Number, str, When | None]], str, float]:
     """Number, indicator and deadline of each target of a list (分别), or of one number for several (均)."""
     group, subject = c.group, c.subject
     count = len(group)
@@ -493,7 +522,7 @@ def _spread(c: Candidate, deadline: When | None) -> tuple[list[tuple[Number, str
                 0.05,
             )
         return [(group[0], subject, deadline)], "", 0.0
-    before = [w for w in c.due if w.start < c.first.start]
+    before = [w for w in c.due if w.start < c.first.start] or years
     if len(before) == count:
         return [(n, subject, w) for n, w in zip(group, before, strict=True)], "按年份依次分配", 0.05
     names = share_out(subject, count)
