@@ -11,7 +11,7 @@ from lvheng.core.problem import ProblemError
 from lvheng.core.source import Confidence
 from lvheng.observations.catalogue import load_catalogue
 from lvheng.observations.published import load_published, read_published
-from lvheng.observations.verification import check, load_cases
+from lvheng.observations.verification import check, load_cases, present
 from lvheng.plan.schema import load_plan
 
 ROOT = Path(__file__).parents[2]
@@ -186,6 +186,17 @@ def test_published_figures_come_out(case, lookup, published):
     assert case.region in published.regions
     if case.id in DIFFER:
         assert case.note  # the page must say why
+
+
+def test_the_page_shows_what_differs_as_it_is(published):
+    shown = {case.id: case for group in present(CASES, published) for case in group.cases}
+    assert {c.id for c in shown.values() if not c.agrees} == DIFFER
+    village = shown["share-rural-sewage-2022"]
+    assert (village.published_text, village.computed_text, str(village.difference)) == ("54%", "53.29%", "-0.7062")
+    qinghai = shown["progress-qinghai"]
+    assert qinghai.inputs[1] == ("五年目标（target）", "−17%")
+    hebei = shown["met-2007-130000"]
+    assert (hebei.published_text, hebei.computed_text, hebei.difference) == ("未完成", "−0.38百分点", None)
 
 
 def test_rounding_is_told_with_every_case():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -20,9 +21,11 @@ from lvheng.core.formula.syntax import WINDOWS, Bands, Name, Node, Param, names,
 from lvheng.core.formula.units import convert
 from lvheng.core.period import Period
 from lvheng.core.problem import Place, Problem, ProblemError
-from lvheng.core.quantity import rounded
+from lvheng.core.quantity import rounded, show
 from lvheng.core.rulebook import SourceEntry, Title
+from lvheng.core.source import Confidence, Source
 from lvheng.core.yamlfile import Document, Entry, load, validate
+from lvheng.observations.published import Published
 
 Lookup = Callable[[str, str, str, str], tuple[Decimal, str] | None]
 """(indicator, region, period code, item) → published value and its unit, or None."""
@@ -240,4 +243,90 @@ def _none(name: str) -> NoReturn:
     )
 
 
-__all__ = ["Case", "Cases", "Checked", "Group", "Input", "Lookup", "Used", "check", "load_cases"]
+# --- for the page -----------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A computed case as the page shows it; ``inputs`` are (label, value with unit)."""
+
+    id: str
+    group: str
+    title: Title
+    region: str
+    period: str
+    published: Decimal | None
+    published_text: str
+    computed: Decimal | None
+    computed_text: str
+    difference: Decimal | None
+    agrees: bool | None
+    rule: str
+    formula: str
+    inputs: tuple[tuple[str, str], ...]
+    source: Source
+    note: str
+    reasons: tuple[str, ...]
+
+    @property
+    def confidence(self) -> Confidence:
+        return self.source.confidence
+
+
+@dataclass(frozen=True, slots=True)
+class ShownGroup:
+    id: str
+    title: Title
+    note: str
+    cases: tuple[Shown, ...]
+
+
+def present(cases: Cases, published: Published) -> list[ShownGroup]:
+    """Every case computed from the published tables, group by group."""
+    figures = {row.key: (row.value, row.unit) for row in published.rows()}
+
+    def shown(case: Case) -> Shown:
+        checked = check(case, lambda *key: figures.get(key))
+        difference = checked.difference
+        return Shown(
+            case.id, case.group, case.title, published.regions[case.region].name,
+            Period.parse(case.period).label if case.period else "",
+            case.published, case.outcome if case.published is None else f"{show_as_published(case.published)}{case.unit}",
+            checked.shown, "" if checked.shown is None else f"{show(checked.shown, case.places)}{case.unit}",
+            None if difference is None else rounded(difference, case.places + 2), checked.agrees,
+            case.rounding, case.formula,
+            tuple((f"{u.entry.label}（{u.name}）", "" if u.value is None else f"{show_as_published(u.value)}{u.unit}") for u in checked.inputs),
+            case.source.source, case.note, checked.reasons,
+        )  # fmt: skip
+
+    return [ShownGroup(g.id, g.title, g.note, tuple(map(shown, cases.of(g.id)))) for g in cases.groups]
+
+
+def show_as_published(value: Decimal) -> str:
+    """With the digits it was published with."""
+    return show(value, max(0, -int(value.as_tuple().exponent)))
+
+
+@lru_cache(maxsize=1)
+def cases() -> list[ShownGroup]:
+    """What the page shows. Reads the data folder once; raises ProblemError with every fault in it."""
+    from django.conf import settings  # all else here is pure
+
+    from lvheng.observations.services import published
+
+    return present(load_cases(settings.DATA_FOLDER / "verification"), published())
+
+
+__all__ = [
+    "Case",
+    "Cases",
+    "Checked",
+    "Group",
+    "Input",
+    "Lookup",
+    "Shown",
+    "ShownGroup",
+    "Used",
+    "cases",
+    "check",
+    "load_cases",
+    "present",
+]
