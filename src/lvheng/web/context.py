@@ -5,8 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
 
-from lvheng.access.roles import ANYONE, Actor
+from lvheng.access.roles import ANYONE, Actor, Permission, may
+from lvheng.core.problem import ProblemError
+
+# (address name, title, permission). A room whose address does not exist yet is passed over.
+NAVIGATION = (
+    ("plan", _("方案"), Permission.VIEW_PUBLIC),
+    ("regions", _("县区"), Permission.VIEW_PUBLIC),
+    ("bodies", _("责任单位"), Permission.VIEW_PUBLIC),
+    ("indicators", _("指标"), Permission.VIEW_PUBLIC),
+    ("rules", _("规则"), Permission.VIEW_PUBLIC),
+    ("verification", _("复算核对"), Permission.VIEW_PUBLIC),
+    ("plan_read", _("读方案"), Permission.VIEW_PUBLIC),
+)
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -15,5 +30,31 @@ def actor_of(request: HttpRequest) -> Actor:
     return user.actor if user is not None and user.is_authenticated else ANYONE
 
 
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The entries of the top bar that the reader may open."""
+    actor, here = actor_of(request), getattr(request.resolver_match, "url_name", "")
+    found = []
+    for name, title, permission in NAVIGATION:
+        try:
+            url = reverse(name)
+        except NoReverseMatch:
+            continue
+        if may(actor, permission):
+            found.append({"name": name, "title": title, "url": url, "here": name == here})
+    return found
+
+
 def shell(request: HttpRequest) -> dict[str, Any]:
-    return {"actor": actor_of(request)}
+    from lvheng.web.sight import sight_of
+
+    def sight() -> Any:
+        try:
+            return sight_of(request)
+        except ProblemError:  # the page itself says what is wrong with the plan
+            return None
+
+    return {
+        "actor": actor_of(request),
+        "sight": SimpleLazyObject(sight),
+        "navigation": SimpleLazyObject(lambda: navigation(request)),
+    }

@@ -1,3 +1,30 @@
-from django.urls import path  # noqa: F401
+"""Addresses of the shell's pages; every one names what is seen. ``?plan=`` chooses a plan other than the first."""
 
-urlpatterns: list = []
+from __future__ import annotations
+
+from django.urls import path
+
+from lvheng.web.pages import access, catalogue, home, plan, region, search, target, verification
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("plan/", plan.plan, name="plan"),
+    path("clause/<str:clause_id>/", plan.clause, name="clause"),
+    path("target/<str:target_id>/", target.target, name="target"),
+    path("explain/<str:indicator>/<str:region>/<path:period>/", target.explanation, name="explanation"),
+    path("shapes.json", region.shapes, name="shapes"),
+    path("regions/", region.regions, name="regions"),
+    path("region/<str:code>/", region.region, name="region"),
+    path("bodies/", region.bodies, name="bodies"),
+    path("body/<str:code>/", region.body, name="body"),
+    path("indicators/", catalogue.indicators, name="indicators"),
+    path("indicator/<str:code>/", catalogue.indicator, name="indicator"),
+    path("rules/", catalogue.rules, name="rules"),
+    path("rule/<str:rule_id>/", catalogue.rule, name="rule"),
+    path("observation/<int:pk>/", catalogue.observation, name="observation"),
+    path("verification/", verification.verification, name="verification"),
+    path("search/", search.search, name="search"),
+    path("sign-in/", access.SignIn.as_view(), name="sign_in"),
+    path("sign-out/", access.sign_out, name="sign_out"),
+    path("language/", access.language, name="language"),
+]
