@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import yaml
 from django.conf import settings
 from django.db import transaction
 
@@ -144,6 +145,16 @@ def demo_county_targets(plan: Plan) -> tuple[CountyTarget, ...]:
         return ()
     given = {(t.target, t.region) for t in plan.county_targets}
     return tuple(t for t in county_targets(plan, settings.DATA_FOLDER) if (t.target, t.region) not in given)
+
+
+def keep_county_targets(plan: Plan) -> None:
+    """Write the invented county targets where the view looks for them; a plan's own file goes before them."""
+    path = settings.HOME / "demo" / plan.id / "county_targets.yaml"
+    shares = [share.model_dump(mode="json", exclude_defaults=True) for share in demo_county_targets(plan)]
+    text = "# 演示数据：虚构的分解目标，由演示数据生成器写出。\n" + yaml.safe_dump({"targets": shares}, allow_unicode=True, sort_keys=False)
+    if shares and not (path.exists() and path.read_text(encoding="utf-8") == text):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def demo_accounts(plan: Plan | None = None) -> list[Account]:

@@ -73,18 +73,17 @@ def prepare(*, demo: bool) -> None:
     with _progress() as step:
         with step("建库"):
             call_command("migrate", interactive=False, verbosity=0)
-        from lvheng.observations import services
+        from lvheng.observations import services, view
 
         with step("装入方案、地区和公开数据") as advance:
             services.load_plans()
             services.load_published(progress=advance)
         if demo:
-            from lvheng.demo.services import load_demo
+            from lvheng.demo.services import keep_county_targets, load_demo
 
             with step("装入演示城市") as advance:
                 load_demo(progress=advance)
-        from lvheng.observations import view
-
+                keep_county_targets(view.current().plan)
         with step("计算指标和进度"):
             view.current()
         with step("准备页面文件"):
