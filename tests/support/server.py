@@ -83,6 +83,7 @@ def prepared_city(tmp_path_factory: pytest.TempPathFactory) -> City:
         on_postgres = bool(os.environ.get("LVHENG_DATABASE"))
         if done.exists():
             return City(home, done.read_text())
+        assert not home.exists(), "the demo city could not be prepared; another test tells why"
         home.mkdir()
         city = City(home, _create_database("prepared_city", "template1") if on_postgres else "")
         result = city.run("run", "--no-serve", timeout=600)
