@@ -285,10 +285,10 @@ def streams(root: Path) -> list[str]:
     return sorted(p.name for p in Path(root).iterdir() if p.is_dir()) if Path(root).is_dir() else []
 
 
-def read_blocks(path: Path, start: int = 0, most: int = 1 << 40) -> tuple[list[Block], int]:
+def read_blocks(path: Path, start: int = 0, most: int = 0) -> tuple[list[Block], int]:
     """Good blocks from byte ``start`` (0: the first) and the byte after the last one.
 
-    Stops at the first that is not whole, and once ``most`` bytes of blocks have been passed.
+    Stops at the first that is not whole, and once ``most`` bytes (0: any number) have been passed.
     """
     with path.open("rb") as handle:
         if start == 0:
@@ -297,13 +297,15 @@ def read_blocks(path: Path, start: int = 0, most: int = 1 << 40) -> tuple[list[B
                 return [], 0
             start = 12 + struct.unpack_from("<I", head, 8)[0]
         handle.seek(start)
-        data = handle.read(min(most, 1 << 40) + (8 << 20))
+        data = handle.read(most + (8 << 20)) if most else handle.read()
+        if most and len(data) > most and _block_at(data, 0) is None:
+            data += handle.read()  # a block longer than usual, written while the disk was slow
     blocks = []
     end = 0
     for block in _blocks(data, 0):
         blocks.append(Block(block.start + start, block.body_start + start, block.body, block.records))
         end = block.body_start + len(block.body) + 32
-        if end >= most:
+        if most and end >= most:
             break
     return blocks, start + end
 

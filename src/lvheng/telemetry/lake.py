@@ -33,6 +33,7 @@ Files are named after their place in the journal and written by rename, so decod
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable
 from datetime import date
@@ -91,6 +92,7 @@ PACKETS = pa.schema(
     ]
 )
 
+_INPUTS = b"lvheng.inputs"
 _KEY = "mn, st, cycle, code, suffix, data_time"
 
 
@@ -140,13 +142,21 @@ class Lake:
 
     def compact(self, day: date, st: str) -> Path | None:
         """Merge a partition's files into one: identical receptions become the last of them with ``copies``; revisions stay."""
-        files = sorted(self.partition(day, st).glob("*.parquet"))
+        folder = self.partition(day, st)
+        for merged in folder.glob("compact-*.parquet"):  # what an interrupted run has merged but not removed
+            known = json.loads((pq.read_schema(merged).metadata or {}).get(_INPUTS, b"[]"))
+            for name, size, changed in known:
+                left = folder / name
+                if left.exists() and (left.stat().st_size, left.stat().st_mtime_ns) == (size, changed):
+                    left.unlink()
+        files = sorted(folder.glob("*.parquet"))
         if len(files) < 2:
             return None
+        inputs = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
         with duckdb.connect() as db:
             columns = ", ".join(n for n in VALUES.names if n not in ("day", "st", "copies"))
             key = "mn, cycle, code, suffix, data_time, value_text, flag"
-            table = db.execute(
+            table = db.sql(
                 f"""
                 with receptions as (
                     select * from read_parquet($files, hive_partitioning=false)
@@ -157,12 +167,12 @@ class Lake:
                     from receptions)
                 where nth = 1 order by mn, cycle, code, suffix, data_time, recv_time
                 """,
-                {"files": [str(f) for f in files]},
+                params={"files": [str(f) for f in files]},
             ).to_arrow_table()
         schema = pa.schema([f for f in VALUES if f.name not in ("day", "st")])
-        name = hashlib.sha256("".join(f.name for f in files).encode()).hexdigest()[:16]
-        assert table is not None
-        path = self._write(table.cast(schema), self.partition(day, st) / f"compact-{name}.parquet")
+        table = table.cast(schema).replace_schema_metadata({_INPUTS: json.dumps(inputs)})
+        name = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
+        path = self._write(table, folder / f"compact-{name}.parquet")
         for file in files:
             file.unlink()
         return path

@@ -55,16 +55,16 @@ class Plan:
         return SqliteRegistry(self.data / "registry.sqlite", open_door=self.open_door)
 
 
-def work(plan: Plan, index: int, port: int, ready: Event) -> None:
+def work(plan: Plan, index: int, port: int, ready: Event, parent: int) -> None:
     """One gateway process."""
     _logging()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    asyncio.run(_work(plan, index, port, ready))
+    asyncio.run(_work(plan, index, port, ready, parent))
 
 
-async def _work(plan: Plan, index: int, port: int, ready: Event) -> None:
+async def _work(plan: Plan, index: int, port: int, ready: Event, parent: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -79,9 +79,9 @@ async def _work(plan: Plan, index: int, port: int, ready: Event) -> None:
     await gateway.start(plan.host, port, reuse_port=True)
     ready.set()
     state = plan.data / f"state-{plan.name}{index:02d}.json"
-    while not stop.is_set():
+    while not stop.is_set() and os.getppid() == parent:
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), 5.0)
+            await asyncio.wait_for(stop.wait(), 2.0)
         registry.refresh()
         with suppress(OSError):
             state.write_text(
@@ -173,7 +173,7 @@ class Service:
     def _start_worker(self, number: int) -> Event:
         ready = self._context.Event()
         process = self._context.Process(
-            target=work, args=(self.plan, number, self.port, ready), name=f"gateway-{number}"
+            target=work, args=(self.plan, number, self.port, ready, os.getpid()), name=f"gateway-{number}"
         )
         process.start()
         self._workers[number] = process

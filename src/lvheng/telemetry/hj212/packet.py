@@ -350,6 +350,65 @@ def _small_int(text: str | None) -> int | None:
     return int(text) if text and len(text) <= 4 and text.isascii() and text.isdigit() else None
 
 
+class _Key(NamedTuple):
+    """What a ``code-suffix`` key means; the same for every packet of a device, so looked up once."""
+
+    sent: str
+    suffix: str
+    code: str
+    notes: tuple[str, ...]  # about the suffix
+    code_notes: tuple[str, ...]  # about the code, made only when it carries a value
+    text: bool
+    decimals: int  # most decimals of a concentration, 99 where not limited
+    low: float
+    high: float
+    factor: str
+
+
+_KEYS: dict[int, tuple[Dialect, dict[str, _Key], dict[str, _Key]]] = {}
+
+
+def _keys(dialect: Dialect, old: bool) -> dict[str, _Key]:
+    """The key cache of a dialect, for packets of 2005 or later ones."""
+    found = _KEYS.get(id(dialect))
+    if found is None or found[0] is not dialect:
+        if len(_KEYS) >= 4096:
+            _KEYS.clear()
+        found = _KEYS[id(dialect)] = (dialect, {}, {})
+    return found[1] if old else found[2]
+
+
+def _understand(key: str, dialect: Dialect, old: bool) -> _Key:
+    table = tables()
+    sent, _, suffix = key.rpartition("-")
+    notes: tuple[str, ...] = ()
+    if suffix not in table.suffixes and suffix not in table.seen_suffixes:
+        if suffix in dialect.suffixes:
+            suffix, notes = dialect.suffixes[suffix], ("suffix_alias",)
+        elif (proper := table.suffix_by_lower.get(suffix.lower())) is not None:
+            suffix, notes = proper, ("suffix_case",)
+        else:
+            notes = ("suffix_unknown",)
+    code, code_notes = sent, []
+    if sent in dialect.codes:
+        code = dialect.codes[sent]
+    elif sent in table.from_old:
+        code = table.from_old[sent]
+        if not old:
+            code_notes.append("code_old")
+    if not known_code(code):
+        code_notes.append("code_unknown")
+    decimals, low, high, factor = 99, float("-inf"), float("inf"), ""
+    if suffix in _CONCENTRATIONS:
+        decimals = table.decimals.get(code, 99)
+        factor = dialect.units.get(code, "")
+        if not factor and (row := table.plausible.get(code)) is not None:
+            low, high = row["min"], row["max"]
+    return _Key(
+        sent, suffix, code, notes, tuple(code_notes), suffix in table.text_suffixes, decimals, low, high, factor
+    )
+
+
 def _area(packet: Packet, body: str, dialect: Dialect, note: Any) -> None:
     table = tables()
     if "//" in body:
@@ -358,96 +417,82 @@ def _area(packet: Packet, body: str, dialect: Dialect, note: Any) -> None:
             note("empty_item")
     else:
         tokens = body.replace(",", ";").split(";") if body else []
-    pairs: dict[str, str] = {}
+    keys = _keys(dialect, packet.version == 0)
     params = packet.params
+    pairs: dict[str, str] = {}
+    flags: dict[str, str] = {}
+    rows: list[tuple[_Key, str, float | None]] = []
+    takes_text = packet.st in table.text_systems
+    means = False
+    fullmatch = _NUMBER.fullmatch
     for token in tokens:
         key, equals, text = token.partition("=")
-        if not equals:
-            if token.strip():
-                note("pair_malformed", got=_short(token, 40))
-            else:
-                note("empty_item")
+        known = keys.get(key)
+        if known is None:
+            if not equals:
+                if token.strip():
+                    note("pair_malformed", got=_short(token, 40))
+                else:
+                    note("empty_item")
+                continue
+            if "-" not in key:
+                _param(packet, key, text, params, note)
+                continue
+            if len(keys) > 20_000:
+                keys.clear()
+            known = keys[key] = _understand(key, dialect, packet.version == 0)
+        elif not equals:
+            note("pair_malformed", got=_short(token, 40))
             continue
-        if "-" not in key:
-            _param(packet, key, text, params, note)
-            continue
-        if key in pairs:
-            if pairs[key] == text:
+        sent, suffix, _, notes, _, is_text, decimals, low, high, factor = known
+        canonical = f"{sent}-{suffix}" if notes else key
+        if canonical in pairs:
+            if pairs[canonical] == text:
                 note("duplicate_same", subject=key)
             else:
-                note("duplicate_conflict", got=f"{pairs[key]}、{text}", subject=key)
+                note("duplicate_conflict", got=f"{pairs[canonical]}、{text}", subject=key)
             continue
-        pairs[key] = text
-    if params and _COMMA_PARAM.search(body):
-        note("comma_for_semicolon")
-
-    old = dialect.codes
-    reads_old = packet.version == 0
-    flags: dict[str, str] = {}
-    rows: list[tuple[str, str, str]] = []
-    plain_suffixes, seen_suffixes = table.suffixes, table.seen_suffixes
-    for key, text in pairs.items():
-        sent, _, suffix = key.rpartition("-")
-        if suffix not in plain_suffixes and suffix not in seen_suffixes:
-            if suffix in dialect.suffixes:
-                suffix = dialect.suffixes[suffix]
-                note("suffix_alias", subject=key)
-            elif (proper := table.suffix_by_lower.get(suffix.lower())) is not None:
-                if f"{sent}-{proper}" in pairs:
-                    note("duplicate_conflict", got=text, subject=key)
-                suffix = proper
-                note("suffix_case", subject=key)
-            else:
-                note("suffix_unknown", subject=key)
+        pairs[canonical] = text
+        for name in notes:
+            note(name, subject=key)
         if suffix == "Flag":
             flags[sent] = text
-        else:
-            rows.append((sent, suffix, text))
-
-    letters = table.flags.get({0: 2005, 1: 2017, 2: 2025}.get(packet.version, 2017), {})
-    flag_source = dialect.codes
-    for sent, letter in flags.items():
-        if letter not in letters:
-            note("flag_unknown", got=letter or "空", subject=flag_source.get(sent, sent))
-
-    values = packet.values
-    text_suffixes, decimals = table.text_suffixes, table.decimals
-    takes_text = packet.st in table.text_systems
-    codes: dict[str, str] = {}
-    for sent, suffix, text in rows:
-        code = codes.get(sent)
-        if code is None:
-            code = sent
-            if sent in old:
-                code = old[sent]
-            elif sent in table.from_old:
-                code = table.from_old[sent]
-                if not reads_old:
-                    note("code_old", subject=sent)
-            if not known_code(code):
-                note("code_unknown", subject=sent)
-            codes[sent] = code
+            continue
         value: float | None = None
-        if suffix not in text_suffixes:
-            if _NUMBER.fullmatch(text):
+        if not is_text:
+            if fullmatch(text):
                 value = float(text)
             else:
                 value, wrong = number(text)
                 if wrong and not (takes_text and wrong == "value_rejected"):
-                    note(wrong, got=_short(text, 30), subject=f"{sent}-{suffix}")
-            if value is not None and suffix in _CONCENTRATIONS:
-                most = decimals.get(code)
-                if most is not None and "." in text and len(text) - text.index(".") - 1 > most:
+                    note(wrong, got=_short(text, 30), subject=key)
+            if value is not None:
+                if decimals < 99 and "." in text and len(text) - text.index(".") - 1 > decimals:
                     note("decimals_over", subject=sent)
-                if code in dialect.units:
-                    value = convert(text.strip(), dialect.units[code])
+                if factor:
+                    value = convert(text.strip(), factor)
                     note("unit_converted", subject=sent)
-                elif (row := table.plausible.get(code)) is not None and not row["min"] <= value <= row["max"]:
+                elif not low <= value <= high:
                     note("unit_suspect", got=text, subject=sent)
+                if suffix == "Avg" or suffix == "ZsAvg":
+                    means = True
         elif suffix.endswith("Time") and text and parse_time(text)[0] is None:
-            note("time_bad", got=text, subject=f"{sent}-{suffix}")
-        values.append(Value(code, suffix, text, value, flags.get(sent, ""), sent))
+            note("time_bad", got=text, subject=key)
+        rows.append((known, text, value))
+    if params and "," in body and _COMMA_PARAM.search(body):
+        note("comma_for_semicolon")
 
+    letters = table.flags.get({0: 2005, 1: 2017, 2: 2025}.get(packet.version, 2017), {})
+    for sent, letter in flags.items():
+        if letter not in letters:
+            note("flag_unknown", got=letter or "空", subject=dialect.codes.get(sent, sent))
+
+    new, get = tuple.__new__, flags.get
+    packet.values = [new(Value, (k[2], k[1], text, value, get(k[0], ""), k[0])) for k, text, value in rows]
+    codes = {k[0]: k for k, _, _ in rows}
+    for sent, known in codes.items():
+        for name in known.code_notes:
+            note(name, subject=sent)
     for sent in flags:
         if sent not in codes:
             note("flag_orphan", subject=sent)
@@ -455,29 +500,24 @@ def _area(packet: Packet, body: str, dialect: Dialect, note: Any) -> None:
         for sent in codes:
             if sent not in flags and not sent.startswith("i"):
                 note("flag_absent", subject=sent)
-    _check_means(rows, note)
+    if means:
+        _check_means(rows, note)
 
     command = table.commands.get(packet.cn)
-    if packet.data_time is None and values and command is not None and command.cycle and "DataTime" not in dict(params):
+    if rows and packet.data_time is None and command is not None and command.cycle and not packet.param("DataTime"):
         note("data_time_missing")
 
 
-def _check_means(rows: list[tuple[str, str, str]], note: Any) -> None:
-    """Min ≤ Avg ≤ Max, which also finds what the weak CRC lets pass."""
-    by_key = {(sent, suffix): text for sent, suffix, text in rows if suffix.endswith(("Min", "Avg", "Max"))}
-    if len(by_key) < 2:
-        return
+def _check_means(rows: list[tuple[_Key, str, float | None]], note: Any) -> None:
+    """Min ≤ Avg ≤ Max of what was sent, which also finds what the weak CRC lets pass."""
+    by_key = {(k.sent, k.suffix): number(text)[0] for k, text, _ in rows if k.suffix.endswith(("Min", "Avg", "Max"))}
     for low, mean, high in _MEANS:
-        for (sent, suffix), text in by_key.items():
-            if suffix != mean:
+        for (sent, suffix), value in by_key.items():
+            if suffix != mean or value is None:
                 continue
-            value = number(text)[0]
-            least = number(by_key.get((sent, low), ""))[0]
-            most = number(by_key.get((sent, high), ""))[0]
-            if value is None:
-                continue
+            least, most = by_key.get((sent, low)), by_key.get((sent, high))
             if (least is not None and value < least) or (most is not None and value > most):
-                note("mean_outside", got=text, subject=f"{sent}-{mean}")
+                note("mean_outside", got=f"{value:.15g}", subject=f"{sent}-{mean}")
 
 
 def _param(packet: Packet, key: str, text: str, params: list[tuple[str, str]], note: Any) -> None:
