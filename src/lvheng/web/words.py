@@ -187,3 +187,8 @@ def validity_label(validity: Any) -> str:
     if start and end:
         return f"{date_label(start)} – {date_label(end)}"
     return f"from {date_label(start)}" if start else f"until {date_label(end)}" if end else gettext("长期")
+
+
+def cite(source: Any) -> str:
+    """《文件》（文号）条款."""
+    return str(getattr(source, "source", source))

@@ -16,6 +16,7 @@ from lvheng.core.explain import OPS, Node
 from lvheng.core.period import Period
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.core.quantity import show
+from lvheng.observations.store import history
 from lvheng.observations.view import Evidence, Point, TargetStanding
 from lvheng.plan.schema import Target
 from lvheng.web import words
@@ -56,22 +57,31 @@ def path_table(sight: Sight, target: Target, standing: TargetStanding, points: S
 
 def county_table(sight: Sight, target: Target, found: Sequence[TargetStanding]) -> Table:
     """One row a county, worst first; no total, because shares and rates are not added."""
-    unit = words.unit_label(found[0].unit) if found else ""
-    places = found[0].places if found else 2
+    unit, places = words.unit_label(found[0].unit), found[0].places
+    periods, goals, schedules = ({getattr(s, n) for s in found if getattr(s, n) is not None} for n in ("period", "goal", "schedule"))
+    same = [words.period_label(p) for p in periods] if len(periods) == 1 else []
+    same += [_("目标%s") % words.goal_words(target, g) for g in goals] if len(goals) == 1 else []
+    same += [_("序时进度%s%%") % show(x, 1) for x in schedules] if len(schedules) == 1 else []
     columns = [
-        Column("region", _("地区")), Column("value", _("最新值"), unit, places, True), Column("period", _("期间")), Column("goal", _("目标值"), unit, None, True),
-        Column("progress", _("完成进度"), "%", 1, True), Column("schedule", _("序时进度"), "%", 1, True), Column("state", _("状态")), Column("note", _("说明"), wide=True),
+        Column("region", _("地区")), Column("value", _("最新值"), unit, places, True),
+        *([] if len(periods) <= 1 else [Column("period", _("期间"))]), *([] if len(goals) <= 1 else [Column("goal", _("目标值"), unit, None, True)]),
+        Column("progress", _("完成进度"), "%", 1, True), *([] if len(schedules) <= 1 else [Column("schedule", _("序时进度"), "%", 1, True)]),
+        Column("state", _("状态")), Column("note", _("说明"), wide=True),
     ]  # fmt: skip
+    notes = {words.word(s.goal_note) for s in found}
     rows = []
     for s in sorted(found, key=lambda s: (s.state.rank, s.progress if s.progress is not None else Decimal(0))):
         why = words.reason_of(s)
+        own = (words.word(s.goal_note) if len(notes) > 1 else "", "" if s.complete or s.value is None else _("不完整"), _("演示数据") if s.synthetic else "")
         rows.append({
             "region": Cell(words.name_of(s.region), url=address({"sight": sight}, "region", s.region.code)),
             "value": Cell(s.value, url=_explain_url(sight, target, s), reason=why, places=places), "period": words.period_label(s.period),
             "goal": Cell(s.goal, reason=words.word(s.goal_note)), "progress": Cell(s.progress, reason=why), "schedule": s.schedule, "state": s.state,
-            "note": "；".join(x for x in (words.word(s.goal_note), "" if s.complete or s.value is None else _("不完整"), _("演示数据") if s.synthetic else "") if x),
+            "note": "；".join(x for x in own if x),
         })  # fmt: skip
-    return Table(columns, rows, title=_("各县（市）区：%s") % words.name_of(target), notes=[as_of(sight), _("按状态由差到好排列。比率不相加，故不列合计。")], name=_("县区"))
+    title = _("各县（市）区：%s") % words.name_of(target) + (f"（{'，'.join(same)}）" if same else "")
+    said = [as_of(sight), _("按状态由差到好排列。比率不相加，故不列合计。")] + ([next(iter(notes)) + "。"] if len(notes) == 1 and next(iter(notes)) else [])
+    return Table(columns, rows, title=title, notes=said, name=_("县区"), filterable=False)
 
 
 def _explain_url(sight: Sight, target: Target, s: TargetStanding) -> str:
@@ -124,8 +134,26 @@ def _context(sight: Sight, found: Target, standing: TargetStanding, region: str)
         "target": found, "standing": standing, "points": points, "clause": sight.plan.clause_by_id[found.clause], "region": region,
         "chart": path_chart(points, standing) if any(p.value is not None or p.schedule is not None for p in points) else None,
         "table": table, "node": shown_node(sight, node, "", deep=True) if node is not None else None,
-        "indicator": sight.view.catalogue.by_code.get(found.indicator),
+        "indicator": sight.view.catalogue.by_code.get(found.indicator), "revisions": revisions(sight, node),
     }  # fmt: skip
+
+
+MOST_LISTED = 12
+
+
+def revisions(sight: Sight, node: Node | None) -> dict[str, Any] | None:
+    """The observations a number rests on: how many, how many of a later vintage, and those, latest first."""
+    if node is None:
+        return None
+    leaves = [leaf for leaf in node.leaves() if isinstance(leaf.payload, Evidence)]
+    shown = [leaf for leaf in leaves if sight.sees(leaf.region, open_to_all=leaf.payload.synthetic or leaf.payload.quality == "published")]
+    later = sorted((leaf for leaf in shown if leaf.payload.vintage > 1), key=lambda leaf: -leaf.payload.posting)
+    listed = []
+    for leaf in later[:MOST_LISTED]:
+        vintages = history(leaf.code, leaf.region, leaf.period.code, leaf.item)
+        listed.append({"leaf": leaf, "vintages": vintages, "indicator": sight.view.catalogue.by_code.get(leaf.code), "region": sight.plan.regions[leaf.region]})
+    sources = sorted({leaf.payload.source for leaf in shown})
+    return {"count": len(leaves), "revised": len(later), "listed": listed, "sources": sources[:MOST_LISTED], "more": max(0, len(sources) - MOST_LISTED)}
 
 
 def _sides(sight: Sight, found: Target, standing: TargetStanding, region: str) -> dict[str, Any]:

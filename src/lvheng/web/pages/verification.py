@@ -26,14 +26,12 @@ def verification(request: HttpRequest) -> HttpResponse:
     if fmt := wanted_format(request):
         return download(case_table(shown, _("复算核对")), fmt)
     chosen = next((c for c in cases if c.id == request.GET.get("case")), None)
-    if request.headers.get("HX-Target") == "margin" and chosen is not None:
-        return respond(request, "web/_verification_margin.html", {"case": chosen})
     tables = []
     for group in groups:
-        some = [c for c in shown if c in group.cases]
+        some = [c for c in shown if c.group == group.id]
         if some:
-            table = case_table(some, words.name_of(group), linked=True)
-            table.formats = ()
+            table = case_table(some, "", linked=True)
+            table.formats, table.name = (), words.name_of(group)
             tables.append((group, table, sum(not c.agrees for c in group.cases)))
     context: dict[str, Any] = {
         "tables": tables, "groups": groups, "only": only, "chosen_group": chosen_group, "total": len(cases),
@@ -42,9 +40,13 @@ def verification(request: HttpRequest) -> HttpResponse:
     return respond(request, "web/verification.html", context)
 
 
+def _verdict(agrees: bool | None) -> str:
+    return _("未能复算") if agrees is None else _("一致") if agrees else _("不一致")
+
+
 def case_table(cases: list[Any], title: str, *, linked: bool = False) -> Table:
     columns = [
-        Column("title", _("项目"), wide=True), Column("region", _("地区")), Column("published", _("公布值"), number=True), Column("computed", _("复算值"), number=True),
+        Column("title", _("项目"), wide=True), Column("region", _("地区")), Column("period", _("期间")), Column("published", _("公布值"), number=True), Column("computed", _("复算值"), number=True),
         Column("difference", _("相差"), number=True), Column("agrees", _("结论")), Column("rule", _("取舍规则"), wide=True), Column("source", _("来源"), wide=True),
         Column("sure", _("核实")),
     ]  # fmt: skip
@@ -53,8 +55,9 @@ def case_table(cases: list[Any], title: str, *, linked: bool = False) -> Table:
         if not c.agrees:
             marked[i] = "disagrees"
         rows.append({
-            "title": Cell(words.name_of(c), url=f"?case={c.id}" if linked else ""), "region": c.region, "published": Cell(c.published, text=c.published_text),
-            "computed": Cell(c.computed, reason=_("缺少输入，未能复算。")), "difference": Cell(c.difference), "agrees": _("一致") if c.agrees else _("不一致"),
-            "rule": c.rule, "source": str(c.source), "sure": Cell(words.word(c.confidence.label), html=confidence(c.confidence) or words.word(c.confidence.label)),
+            "title": Cell(words.name_of(c), url=f"?case={c.id}#case" if linked else ""), "region": c.region, "period": c.period,
+            "published": Cell(c.published if c.published is not None else c.published_text, text=c.published_text, order=c.published),
+            "computed": Cell(c.computed, text=c.computed_text, reason="；".join(c.reasons) or _("缺少输入，未能复算。"), order=c.computed),
+            "difference": Cell(c.difference, text="" if c.difference is not None else "·"), "agrees": _verdict(c.agrees), "rule": c.rule, "source": words.cite(c.source), "sure": Cell(words.word(c.confidence.label), html=confidence(c.confidence) or words.word(c.confidence.label)),
         })  # fmt: skip
     return Table(columns, rows, title=title, marked=marked, name=_("复算核对"))

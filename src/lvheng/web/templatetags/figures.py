@@ -40,7 +40,7 @@ from lvheng.core.quantity import show
 from lvheng.core.source import Confidence
 from lvheng.core.tables import plain
 from lvheng.plan.rules import State
-from lvheng.web import words
+from lvheng.web import formulas, words
 
 register = template.Library()
 
@@ -58,6 +58,7 @@ register.filter("word", words.word)
 register.filter("deadline", words.deadline_label)
 register.filter("why", words.reason_of)
 register.filter("validity", words.validity_label)
+register.filter("cite", words.cite)
 
 
 @register.filter
@@ -81,6 +82,20 @@ def state_key(value: State | None) -> str:
 def wants(target: Any, goal: Decimal | None = None) -> str:
     """What a target asks for, in short."""
     return words.goal_words(target, goal)
+
+
+@register.simple_tag(takes_context=True)
+def formula(context: Any, text: str) -> str:
+    """A formula with the names of indicators and rules instead of their codes."""
+    view = context["sight"].view
+
+    def indicator(code: str) -> str:
+        return words.name_of(view.catalogue[code]) if code in view.catalogue else code
+
+    def rule(code: str) -> str:
+        return words.name_of(view.rulebook.versions(code)[-1]) if code in view.rulebook else code
+
+    return formulas.spoken(text, indicator, rule)
 
 
 @register.filter

@@ -54,8 +54,13 @@
   function labelled(values, name, data, color, weight) {
     const at = lastOf(values);
     return values.map((v, i) => (i === at
-      ? { value: v, label: { show: true, formatter: `${name} ${show(v, data.places)}`, position: "right", color, fontWeight: weight, distance: 8, textBorderWidth: 0 } }
+      ? { value: v, label: { show: true, formatter: `${name} ${show(v, data.places)}`, position: i === values.length - 1 ? "right" : "top", color, fontWeight: weight, distance: 8, textBorderWidth: 0 } }
       : v));
+  }
+
+  function endLabel(name, data, values, color) {
+    const at = lastOf(values);
+    return { show: at >= 0, formatter: at >= 0 ? `${name} ${show(values[at], data.places)}` : "", color, distance: 8 };
   }
 
   const kinds = {
@@ -64,14 +69,15 @@
       const main = data.late ? c.red : c.pine;
       const known = [...data.schedule, ...data.value, ...data.forecast].filter((v) => v !== null);
       const width = known.length ? (Math.max(...known) - Math.min(0, ...known)) * 0.03 : 0;
-      const lower = data.schedule.map((v) => (v === null ? null : v - width));
-      const thick = data.schedule.map((v) => (v === null ? null : 2 * width));
+      const floor = known.some((v) => v < 0) ? -Infinity : 0;
+      const lower = data.schedule.map((v) => (v === null ? null : Math.max(floor, v - width)));
+      const thick = data.schedule.map((v, i) => (v === null ? null : v + width - lower[i]));
       const words = data.words;
       const series = [
         { name: "_lower", type: "line", data: lower, stack: "band", symbol: "none", lineStyle: { opacity: 0 }, silent: true, tooltip: { show: false } },
         { name: "_band", type: "line", data: thick, stack: "band", symbol: "none", lineStyle: { opacity: 0 }, areaStyle: { color: c.line2, opacity: 0.35 }, silent: true },
-        { name: words.schedule, type: "line", data: labelled(data.schedule, words.schedule, data, c.ink3, 400), symbol: "none", lineStyle: { color: c.ink3, width: 1 }, itemStyle: { color: c.ink3 }, labelLayout: { moveOverlap: "shiftY" } },
-        { name: words.forecast, type: "line", data: labelled(data.forecast, words.forecast, data, main, 400), symbol: "none", lineStyle: { color: main, width: 1.5, type: "dashed" }, itemStyle: { color: main }, labelLayout: { moveOverlap: "shiftY" } },
+        { name: words.schedule, type: "line", data: data.schedule, symbol: "none", endLabel: endLabel(words.schedule, data, data.schedule, c.ink3), lineStyle: { color: c.ink3, width: 1 }, itemStyle: { color: c.ink3 }, labelLayout: { moveOverlap: "shiftY" } },
+        { name: words.forecast, type: "line", data: data.forecast, symbol: "none", endLabel: endLabel(words.forecast, data, data.forecast, main), lineStyle: { color: main, width: 1.5, type: "dashed" }, itemStyle: { color: main }, labelLayout: { moveOverlap: "shiftY" } },
         { name: words.value, type: "line", data: labelled(data.value, words.value, data, main, 600), symbol: "circle", symbolSize: 7, lineStyle: { color: main, width: 2.5 }, itemStyle: { color: main }, labelLayout: { moveOverlap: "shiftY" } },
       ];
       const option = { ...base(c), ...axes(c, { space: 108, ...data }), series };
