@@ -115,6 +115,8 @@ def find_completion(text: str, dated: bool, rule_context: bool, goal: bool) -> H
     ``dated``: the sentence names a deadline; ``rule_context``: the phrase before begins with 除…外;
     ``goal``: the clause states goals, so trends count there even when the date stands before.
     """
+    if GRADES.search(text):
+        return None
     readers: tuple[Callable[[], Hit | None], ...] = (
         lambda: _eliminated(text, dated),
         lambda: _whole(text, dated, rule_context),
@@ -149,6 +151,7 @@ def _eliminated(text: str, dated: bool) -> Hit | None:
     return None
 
 
+GRADES = re.compile(r"等级|分为|划分|等次|档次")  # names of grades: 超额完成、基本完成、未完成
 # Names of campaigns hold such words without asking for the whole: 实施…全面达标排放计划.
 CAMPAIGN = re.compile(
     r"^(?:组织|深入|继续|持续)?(?:实施|开展|推进|推动|启动|制定|落实|执行)[^，]*(?:计划|行动|工程|活动|方案|制度|机制|试点)$"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 
-import zhconv
+from zhconv import zhconv
 
 from lvheng.core.problem import Place, Problem, Severity
 
@@ -29,6 +30,7 @@ FOLD = {
 }  # fmt: skip
 FOLD_TABLE = str.maketrans(FOLD)
 INVISIBLE = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\ufffe")
+NOTE_TAIL = 300  # of a paragraph, looked at to tell whether the next line goes on
 ENDS = frozenset("。；：！？")
 NUMERALS = "一二三四五六七八九十百零〇两"
 
@@ -86,8 +88,15 @@ class Mended:
         return self.at[start], self.at[min(end, len(self.at)) - 1] + 1
 
 
+@lru_cache(maxsize=1)
+def _load_characters() -> None:
+    """Load the table of characters by its path; by default the library leaves the file open."""
+    zhconv.loaddict(str(Path(zhconv.__file__).with_name("zhcdict.json")))
+
+
 @lru_cache(maxsize=8192)
 def _simplified(char: str) -> str:
+    _load_characters()
     plain = zhconv.convert(char, "zh-hans")
     return plain if len(plain) == 1 else char
 
@@ -210,6 +219,8 @@ def _joins(before: str, last: _Line, line: _Line, wrapped: int, opening: bool) -
     if opening and len(before) < 40 and len(line.chars) <= 20 and TITLE_END.search(line.chars):
         # A title set in two lines.
         return "“" in before or "关于" in before if not TITLE_END.search(before) else False
+    if before.count("（") + before.count("〔") > before.count("）") + before.count("〕"):
+        return True
     if _is_heading(before) or (len(before) < 60 and TITLE_END.search(before)):
         return False
     if wrapped:
@@ -286,7 +297,7 @@ def mend(original: str) -> Mended:
                 places.extend(line.at)
                 size += len(line.chars)
                 paragraphs[-1].end = size
-                before = before[-60:] + line.chars if len(before) < 200 else "…" * 100 + line.chars
+                before = (before + line.chars)[-NOTE_TAIL:]
             else:
                 text.append(line.chars)
                 places.extend(line.at)

@@ -31,7 +31,7 @@ def load(path: Path) -> str:
     try:
         size = path.stat().st_size
         if path.is_dir():
-            raise _stop("directory", "这是文件夹，不是文件", path, wanted=KINDS)
+            raise _stop("directory", "这是文件夹，不是文件", path, wanted=KINDS, fix="请选择文件夹中的方案正文文件")
         if size > MAX_BYTES:
             raise _stop("too_large", "文件过大", path, got=f"{size // 1024 // 1024} MB", wanted=f"不超过{MAX_BYTES // 1024 // 1024} MB",
                         fix="请只导入方案正文，去掉图片和附件")  # fmt: skip

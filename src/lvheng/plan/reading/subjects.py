@@ -78,7 +78,9 @@ def carried(subject: str, before: str) -> str:
         return before + subject
     if not before or MEASURE_NOUN.search(subject) or len(subject) > 14:
         return subject
-    m = re.match(r"(?:全市|市区|城区|县城|城市|农村|乡镇|建制镇|[\u4e00-\u9fff]{1,6}?[市县区州](?![域间场]))", before)
+    m = re.match(
+        r"(?:全市|市区|城区|县城|城市|农村|乡镇|建制镇|重点区域|[\u4e00-\u9fff]{1,6}?[市县区州](?![域间场]))", before
+    )
     tail = before[m.end() :] if m and len(before) > m.end() + 1 else before
     if re.search(r"(?:[市县区州镇乡村城域]|地区|流域|海域|其他|其余|其它|企业|机关|城镇|区域)$", subject):
         return subject + tail

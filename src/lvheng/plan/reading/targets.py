@@ -288,7 +288,7 @@ class PhraseReader:
                 c.subject = clean(c.rest)[0] or (state.subject if c.again else c.subject)
             elif c.done:
                 verbs = [v[0] for v in roles.AMOUNT_VERB.finditer(text, 0, c.done) if v[0] in roles.CREATING]
-                c.subject = verbs[-1] + c.subject if verbs and not c.subject.startswith(verbs[-1]) else c.subject
+                c.subject = verbs[-1] + c.subject if verbs and not roles.AMOUNT_VERB.match(c.subject) else c.subject
             return c.end
         if not c.subject and state.subject:
             reasons.append("主语承前")
@@ -301,7 +301,7 @@ class PhraseReader:
         if role == roles.AMOUNT:
             verb = next(iter(list(roles.AMOUNT_VERB.finditer(c.text, 0, first.start))[-1:]), None)
             measure = "count" if first.is_count else "cumulative_amount"
-            comparator = "approx" if c.suffix == "approx" else "ge"
+            comparator = "approx" if c.suffix == "approx" or (bound.rough and not c.suffix) else "ge"
             if c.suffix == "le" or bound.comparator in ("le", "lt", "gt"):
                 comparator = c.suffix if c.suffix == "le" else bound.comparator
             return comparator, "down" if bound.change == "down" else "up", measure, verb[0] if verb else "", []
@@ -328,11 +328,11 @@ class PhraseReader:
         base = c.base_when or next((w for w in reversed(c.dates) if w.role == "base" and w.start < number.start), None)
         changes = target.measure in CHANGES and bool(c.bound.change)
         if base is None and state.base and (changes or state.base_standing or c.base_values):
-            base = state.base
+            base = state.base if target.measure != "annual_rate" or state.base_standing else None
         if base:
             target.baseline_year = base.year
-        elif YEAR_ON_YEAR.search(c.left) and when and when.year:
-            target.baseline_year = when.year - 1
+        elif YEAR_ON_YEAR.search(c.left) and (year := self._year(when)):
+            target.baseline_year = year - 1
         elif not self.period:
             return
         elif (
@@ -346,6 +346,12 @@ class PhraseReader:
         elif self._to_the_end(when) and role == roles.AMOUNT and target.measure == "cumulative_amount":
             new = NEW.search(c.text, c.done, number.start)
             target.baseline_year = self.period.base_year if new else None
+
+    def _year(self, when: When | None) -> int | None:
+        """The year a target speaks of: its deadline's, or that of a plan for one year."""
+        if when and when.year:
+            return when.year
+        return self.period.end if self.period and self.period.start == self.period.end else None
 
     def _to_the_end(self, when: When | None) -> bool:
         """Whether a deadline is the end of the plan period."""
