@@ -118,7 +118,7 @@ class _Column:
 
     name: str
     grid: str
-    op: str  # plain, window, children, sum_over, bring
+    op: str  # observed, plain, window, base, children, sum_over, bring
     make: Callable[[], nw.Expr] | None = None
     source: str = ""  # the column that is added up or brought, and for sum_over its companion
     present: str = ""
@@ -290,6 +290,8 @@ class _Pass:
         """A column with the value of an expression."""
         if isinstance(node, s.Name):
             return self._name(node.code, grid)
+        if isinstance(node, s.WINDOWS):
+            return self._window(node, grid)
         key = (grid, node)
         if key not in self.inner:
             name = self.inner[key] = f"x{len(self.inner)}"
@@ -331,8 +333,10 @@ class _Pass:
                 )  # fmt: skip
         return name
 
-    def _add_window(self, name: str, grid: str, inner: str, make: Callable[[], nw.Expr], months: int = 0) -> None:
-        self.columns[name] = _Column(name, grid, "window", make, source=inner, needs=(inner,), months=months)
+    def _add_window(
+        self, name: str, grid: str, inner: str, make: Callable[[], nw.Expr], months: int = 0, op: str = "window"
+    ) -> None:
+        self.columns[name] = _Column(name, grid, op, make, source=inner, needs=(inner,), months=months)
 
     def _cumulated(self, inner: str, keys: list[str]) -> nw.Expr:
         column = nw.col(inner)
@@ -466,8 +470,11 @@ class _Pass:
         for grid_name in {c.grid for columns in looped for c in columns}:
             names = [c.name for columns in looped for c in columns if c.grid == grid_name]
             self._put(grid_name, [vector.missing().alias(n) for n in names], names)
-        passes = self.high - start + 1
-        if any(isinstance(n, s.Base) for c in self.codes for _, t in self.model.trees(c) for n in t.walk()):
+        # each pass settles as many more periods as the shortest lag; base() may have to wait for its year
+        inside = [c for columns in looped for c in columns]
+        shortest = min((self._steps(c.months) for c in inside if c.op == "window" and c.months), default=1)
+        passes = -(-(self.high - start + 1) // max(shortest, 1))
+        if any(c.op == "base" for c in inside):
             passes *= 2
         for _ in range(passes):
             yield from looped
@@ -485,7 +492,7 @@ class _Pass:
 
     def _compute(self, columns: list[_Column]) -> None:
         for name, grid in self.grids.items():
-            own = [c for c in columns if c.grid == name and c.op in ("plain", "window")]
+            own = [c for c in columns if c.grid == name and c.op in ("plain", "window", "base")]
             if own:
                 self._put(name, [c.make().alias(c.name) for c in own if c.make], [c.name for c in own])
             if grid.pending >= 6:  # deep plans cost more than writing down
@@ -580,7 +587,7 @@ class _Pass:
         names = {code: self.name_of[code] if self.columns[self.name_of[code]].op == "observed" else
                  f"raw_{self.name_of[code]}" for code in self.observed}  # fmt: skip
         dimensions = list(dict.fromkeys(["", *(c.grid for c in self.columns.values())]))
-        windows = any(c.op == "window" for c in self.columns.values())
+        windows = any(c.op in ("window", "base") for c in self.columns.values())
         intake = Intake(self.model, self.on, self.kind, self.span, names, dense=windows or regions is not None)
         self.regions = intake.read(data)
         for dimension in dimensions:
