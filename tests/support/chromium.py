@@ -122,6 +122,8 @@ SURVEY = """() => {
   const over = document.documentElement.scrollWidth <= width + 1 ? [] :
     [...document.body.querySelectorAll('*')].filter(e => seen(e) && e.getBoundingClientRect().right > width + 1
       && !scrolls(e.parentElement)).map(name);
+  const widest = [...document.body.querySelectorAll('*')].sort((a, b) =>
+    b.getBoundingClientRect().right - a.getBoundingClientRect().right).slice(0, 3).map(name);
   const skip = 'script, style, noscript, template, code, kbd, pre, [lang|=en], [translate=no]';
   const words = [];
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -131,7 +133,7 @@ SURVEY = """() => {
     if (!e.closest(skip)) for (const a of ['title', 'aria-label', 'placeholder', 'alt']) words.push(e.getAttribute(a) || '');
   const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
   return {
-    over, wide: document.documentElement.scrollWidth - width, words, title: document.title,
+    over, widest, wide: document.documentElement.scrollWidth - width, words, title: document.title,
     lang: document.documentElement.lang,
     headings: [...document.querySelectorAll('h1')].filter(seen).length,
     twice: ids.filter((id, i) => ids.indexOf(id) !== i),
@@ -148,7 +150,7 @@ def assert_calm(page: Page, allow: frozenset[str] | set[str] = frozenset()) -> N
     found = page.evaluate(SURVEY)
     faults = [f"runs over the side: {name}" for name in found["over"]]
     if found["wide"] > 1 and not faults:
-        faults.append(f"page is {found['wide']} px too wide")
+        faults.append(f"page is {found['wide']} px too wide; look at {', '.join(found['widest'])}")
     if found["lang"].startswith("zh"):
         leaked = {word for text in found["words"] for word in foreign_words(text)} - set(allow)
         faults += [f"English or machine code in the Chinese page: {word}" for word in sorted(leaked)]
