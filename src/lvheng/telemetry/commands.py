@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
+import threading
+import time
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from lvheng.core.problem import Problem, ProblemError
-from lvheng.telemetry import hj212
+from lvheng.telemetry import hj212, ingest, journal, simulate
 from lvheng.telemetry.decode import VERDICTS, Reading, read_packets
+from lvheng.telemetry.devices import Device, SqliteRegistry
+from lvheng.telemetry.gateway import gaps
+from lvheng.telemetry.gateway.exchange import CommandStore
+from lvheng.telemetry.gateway.serve import Plan, Service
+from lvheng.telemetry.lake import Lake, connect
+
+_data = click.option(
+    "--data", type=click.Path(path_type=Path), default=Path("var/telemetry"), show_default=True, help="网关数据目录。"
+)
+_open_door = click.option("--open-door", is_flag=True, help="未登记的设备也接收（只供试用）。")
 
 
 def _fail(problems: ProblemError) -> None:
@@ -83,4 +99,165 @@ def _describe(reading: Reading) -> str:
     return "\n".join(lines)
 
 
-commands: list[click.Command] = [telemetry]
+@telemetry.command("verify", help="核对原始日志的哈希链和数据湖文件。")
+@_data
+def verify(data: Path) -> None:
+    root = data / "journal"
+    problems = [p for stream in journal.streams(root) for p in journal.verify(root, stream)]
+    for problem in problems:
+        click.echo(str(problem))
+    damaged = Lake(data / "lake").damaged()
+    for path in damaged:
+        click.echo(f"数据湖文件损坏：{path.relative_to(data)}，可用 lvheng telemetry rebuild 重建")
+    if problems or damaged:
+        raise SystemExit(1)
+    click.echo(f"原始日志{len(journal.streams(root))}路，哈希链完整；数据湖文件完好")
+
+
+@telemetry.command("rebuild", help="由原始日志重建数据湖（先停止网关）。")
+@_data
+@_open_door
+def rebuild(data: Path, open_door: bool) -> None:
+    registry = SqliteRegistry(data / "registry.sqlite", open_door=open_door)
+    try:
+        with journal.locked(data / "journal"):
+            problems = ingest.rebuild(data / "journal", Lake(data / "lake"), registry)
+    except ProblemError as error:
+        _fail(error)
+        return
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    with connect(data / "lake") as db:
+        row = db.execute("select count(*) from effective").fetchone()
+    click.echo(f"数据湖已重建，有效数据{row[0] if row else 0}个")
+    if problems:
+        raise SystemExit(1)
+
+
+@telemetry.command("compact", help="合并数据湖某日之前的小文件；重复数据计数，修订全部保留。")
+@_data
+@click.option("--before", type=click.DateTime(["%Y-%m-%d"]), required=True, help="合并此日之前的数据。")
+def compact(data: Path, before: datetime) -> None:
+    lake, merged = Lake(data / "lake"), 0
+    for folder in sorted((data / "lake" / "values").glob("day=*/st=*")):
+        day = date.fromisoformat(folder.parent.name.removeprefix("day="))
+        if day < before.date():
+            merged += lake.compact(day, folder.name.removeprefix("st=")) is not None
+    click.echo(f"已合并{merged}个分区")
+
+
+@telemetry.command("gaps", help="查找数据缺口并排入补数请求。")
+@_data
+@click.option("--days", type=click.IntRange(1, 60), default=2, show_default=True, help="向前查多少天。")
+def gaps_command(data: Path, days: int) -> None:
+    store = CommandStore(data / "commands.sqlite")
+    registry = SqliteRegistry(data / "registry.sqlite")
+    now = time.time()
+    here = ingest.local_time(int(now * 1e6))
+    asked = gaps.ask(data / "lake", store, registry, here, back=timedelta(days=days), stamp=now)
+    store.close()
+    click.echo(f"已排入{asked}条补数请求")
+
+
+@telemetry.command("register", help="登记一台现场机。")
+@_data
+@click.argument("mn")
+@click.option("--password", default="", help="访问密码，不填则不核对。")
+@click.option("--st", default="", help="系统编码。")
+@click.option("--version", type=click.Choice(["2005", "2017", "2025"]), default="2017", help="标准版本。")
+@click.option("--sm4-key", default="", metavar="HEX", help="数据区密钥，32位十六进制。")
+@click.option("--crc", type=click.Choice(["hj212", "modbus", "modbus_swapped"]), default="hj212", help="校验码算法。")
+def register(data: Path, mn: str, password: str, st: str, version: str, sm4_key: str, crc: str) -> None:
+    try:
+        dialect = hj212.Dialect(crc=crc, sm4_key=_key(sm4_key))
+    except ProblemError as error:
+        _fail(error)
+        return
+    data.mkdir(parents=True, exist_ok=True)
+    if dialect == hj212.Dialect():
+        dialect = hj212.STANDARD
+    SqliteRegistry(data / "registry.sqlite").put([Device(mn, password, dialect, st=st, version=int(version))])
+    click.echo(f"已登记设备{mn}")
+
+
+@telemetry.command("dialect", help="根据设备最近的报文建议其方言；--accept 采用建议。")
+@_data
+@click.argument("mn")
+@click.option("--accept", is_flag=True, help="采用建议并登记。")
+def dialect_command(data: Path, mn: str, accept: bool) -> None:
+    registry = SqliteRegistry(data / "registry.sqlite")
+    device = registry.get(mn) or Device(mn)
+    packets, rejects = ingest.recent(data / "journal", mn, device.dialect)
+    proposal = hj212.propose(packets, rejects, name=f"{mn}的方言")
+    if proposal is None:
+        click.echo(f"设备{mn}最近{len(packets) + len(rejects)}个报文没有需要登记的偏差")
+        return
+    click.echo(f"依据最近{proposal.packets}个报文，建议登记以下方言：")
+    for reason in proposal.reasons:
+        click.echo(f"  {reason}")
+    if accept:
+        changed = replace(proposal.dialect, sm4_key=device.dialect.sm4_key)
+        registry.put([replace(device, dialect=changed)])
+        click.echo("已登记")
+
+
+@click.command("gateway", help="启动在线监测网关（HJ 212）。")
+@_data
+@click.option("--host", default="127.0.0.1", show_default=True, help="监听地址。")
+@click.option("--port", type=click.IntRange(0, 65535), default=9212, show_default=True, help="监听端口，0为自动选择。")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="网关进程数。")
+@click.option("--name", default="g", show_default=True, help="网关名称，几个网关共用一个目录时须不同。")
+@_open_door
+def gateway(data: Path, host: str, port: int, workers: int, name: str, open_door: bool) -> None:
+    if not (name.isascii() and name.isalnum()):
+        _fail(ProblemError(Problem("telemetry.gateway.name", "网关名称只能用字母和数字", got=name)))
+    service = Service(Plan(data.resolve(), host, port, workers, name, open_door))
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        listening = service.start()
+    except (OSError, TimeoutError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "启动超时"
+        _fail(ProblemError(Problem("telemetry.gateway.start", "网关无法启动", got=f"{host}:{port}，{reason}")))
+        return
+    click.echo(f"网关已启动，监听 {host}:{listening}，{workers}个进程")
+    while not stop.wait(2.0):
+        service.tend()
+    click.echo("网关正在停止")
+    service.stop()
+
+
+@click.command("simulate", help="模拟现场机向网关发送数据（演示数据）。")
+@click.option("--host", default="127.0.0.1", show_default=True, help="网关地址。")
+@click.option("--port", type=click.IntRange(1, 65535), default=9212, show_default=True, help="网关端口。")
+@click.option("--devices", type=click.IntRange(1, 20000), default=2000, show_default=True, help="现场机数量。")
+@click.option(
+    "--hours", type=click.IntRange(1, 24 * 31), default=1, show_default=True, help="发送最近多少小时的分钟数据。"
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="随机种子。")
+@click.option("--faults", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="线路出错的比例。")
+@click.option("--register", "registry", type=click.Path(path_type=Path), help="把这些现场机登记到该网关数据目录。")
+def simulate_command(
+    host: str, port: int, devices: int, hours: int, seed: int, faults: float, registry: Path | None
+) -> None:
+    now = ingest.local_time(time.time_ns() // 1000)
+    end = now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
+    start = end - timedelta(hours=hours)
+    fleet = simulate.make_fleet(devices, seed, start, hours)
+    if registry is not None:
+        registry.mkdir(parents=True, exist_ok=True)
+        SqliteRegistry(registry / "registry.sqlite").put([g.device() for g in fleet])
+    with click.progressbar(length=hours * 6, label="发送演示数据") as bar:
+        report = asyncio.run(
+            simulate.run_fleet(fleet, host, port, start, end, faults=faults, tell=lambda n, of: bar.update(1))
+        )
+    click.echo(
+        f"发送{report.sent}个报文，应答{report.acknowledged}个，重发{report.resent}次，未应答{report.unanswered}个，"
+        f"用时{report.seconds:.1f}秒；应答时间99%在{report.percentile(0.99) * 1000:.0f}毫秒以内"
+    )
+    if report.unanswered:
+        raise SystemExit(1)
+
+
+commands: list[click.Command] = [telemetry, gateway, simulate_command]

@@ -54,24 +54,25 @@ class MemoryRegistry:
 
 
 class SqliteRegistry:
-    """Devices in one SQLite file; a lookup is cached until :meth:`refresh`."""
+    """Devices in one SQLite file; a lookup is cached until :meth:`refresh` finds that the file has changed."""
 
     def __init__(self, path: Path, *, open_door: bool = False):
         self.path = Path(path)
         self.open_door = open_door
         self._cache: dict[str, Device | None] = {}
-        with self._db() as db:
+        self._version = 0
+        self._db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
+        self._db.execute("pragma journal_mode = wal")
+        with self._db as db:
             db.execute(
                 "create table if not exists device (mn text primary key, password text not null default '',"
                 " dialect text not null default '{}', sm4_key blob not null default x'', link text not null default 'GPRS',"
                 " st text not null default '', version integer not null default 2017)"
             )
 
-    def _db(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=10)
-
     def put(self, devices: Iterable[Device]) -> None:
-        with self._db() as db:
+        with self._db as db:
+            db.execute("begin")
             db.executemany(
                 "insert or replace into device values (?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -87,16 +88,21 @@ class SqliteRegistry:
                     for d in devices
                 ],
             )
-        self.refresh()
+        self._cache.clear()
 
     def refresh(self) -> None:
-        self._cache.clear()
+        version = self._db.execute("pragma data_version").fetchone()[0]
+        if version != self._version:
+            self._version = version
+            self._cache.clear()
+
+    def close(self) -> None:
+        self._db.close()
 
     def get(self, mn: str) -> Device | None:
         if mn in self._cache:
             return self._cache[mn]
-        with self._db() as db:
-            row = db.execute("select * from device where mn = ?", (mn,)).fetchone()
+        row = self._db.execute("select * from device where mn = ?", (mn,)).fetchone()
         if row is not None:
             dialect = Dialect.from_dict(json.loads(row[2]), row[3])
             device: Device | None = Device(row[0], row[1], dialect, row[4], row[5], row[6])

@@ -242,10 +242,8 @@ class Decoder:
     def decode_blocks(self, stream: str, segment: int, position: int, blocks: Sequence[journal.Block]) -> None:
         name = f"{stream}-{segment:08d}-{position:012d}"
         place = f"{stream}/{segment:08d}"
-        if self._kernel is not None:
-            values, packets, alarms = self._kernel.decode_blocks(place, blocks, self.registry, self.clock)
-        else:
-            values, packets, alarms = decode_plain(place, blocks, self.registry, self.clock)
+        decode = decode_plain if self._kernel is None else self._kernel.decode_blocks
+        values, packets, alarms = decode(place, blocks, self.registry, self.clock)
         if values.num_rows:
             self.lake.write_values(values, name)
         if packets.num_rows:
@@ -286,6 +284,23 @@ def reject_reason(raw: bytes) -> str:
     items = hj212.Framer().feed(raw, final=True)
     first = items[0] if items else None
     return first.problem.code.removeprefix("hj212.") if isinstance(first, hj212.Reject) else "noise"
+
+
+def recent(
+    journal_root: Path, mn: str, dialect: hj212.Dialect, most: int = 500
+) -> tuple[list[hj212.Packet], list[hj212.Reject]]:
+    """The last packets of a device and its rejected stretches, from the newest segment of each stream."""
+    packets: list[hj212.Packet] = []
+    rejects: list[hj212.Reject] = []
+    mark = f"MN={mn};".encode()
+    for stream in journal.streams(journal_root):
+        for path in journal.segments(journal_root, stream)[-1:]:
+            for block in journal.read_blocks(path)[0]:
+                for record in block:
+                    if record.kind in (journal.FRAME, journal.REJECT) and mark in record.payload:
+                        for item in hj212.decode(record.payload + b"\r\n", dialect):
+                            (packets if isinstance(item, hj212.Packet) else rejects).append(item)  # type: ignore[arg-type]
+    return packets[-most:], rejects[-most:]
 
 
 def rebuild(journal_root: Path, lake: Lake, registry: Registry, clock: Clock | None = None) -> list[Problem]:

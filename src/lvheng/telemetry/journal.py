@@ -22,6 +22,7 @@ import os
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -75,19 +76,7 @@ class Journal:
     def __init__(self, root: Path, stream: str, *, segment_bytes: int = 256 << 20):
         self.directory = Path(root) / stream
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            raise ProblemError(
-                Problem(
-                    "telemetry.journal.locked",
-                    "原始日志正由另一个网关写入",
-                    got=stream,
-                    fix="请先停止另一个网关，或另取网关名称",
-                )
-            ) from None
+        self._lock = _lock(self.directory)
         self.stream = stream
         self.segment_bytes = segment_bytes
         self.recovered = 0  # bytes of a torn tail cut away on opening
@@ -274,6 +263,36 @@ def damage(stream: str, path: Path, at: int) -> Problem:
         got=f"自第{at}字节起校验不符",
         fix="请保留该文件作证据，从备份恢复后重建数据湖",
     )
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold every stream of a journal; ProblemError when a gateway writes to one."""
+    held: list[int] = []
+    try:
+        for stream in streams(root):
+            held.append(_lock(Path(root) / stream))
+        yield
+    finally:
+        for fd in held:
+            os.close(fd)
+
+
+def _lock(directory: Path) -> int:
+    fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise ProblemError(
+            Problem(
+                "telemetry.journal.locked",
+                "原始日志正由另一个网关写入",
+                got=directory.name,
+                fix="请先停止另一个网关，或另取网关名称",
+            )
+        ) from None
+    return fd
 
 
 def segments(root: Path, stream: str) -> list[Path]:

@@ -179,6 +179,7 @@ class Lake:
 
 
 def _split(table: pa.Table) -> Iterable[tuple[date, str, pa.Table]]:
+    table = table.unify_dictionaries()
     keys = table.select(["day", "st"]).group_by(["day", "st"]).aggregate([]).to_pylist()
     if len(keys) == 1:
         yield keys[0]["day"], keys[0]["st"], table

@@ -16,6 +16,7 @@ from lvheng.telemetry.devices import Device, MemoryRegistry
 from lvheng.telemetry.hj212 import kernel
 from lvheng.telemetry.ingest import Clock, decode_plain
 from lvheng.telemetry.journal import FRAME, REJECT, Block, pack
+from lvheng.telemetry.lake import Lake, connect
 
 from .test_packets import ROWS, unescape
 
@@ -36,6 +37,17 @@ OPEN = MemoryRegistry(open_door=True)
 def block_of(payloads, kind=FRAME):
     body = b"".join(pack(kind, NOW, 7, p) for p in payloads)
     return Block(100, 144, body, len(payloads))
+
+
+def test_mixed_tables_can_be_written(tmp_path):
+    """Rows of the kernel and of the plain decoder in one table, several systems and days."""
+    lake = Lake(tmp_path)
+    values, packets, _ = kernel.decode_blocks("g00/00000001", [block_of(GOOD)], OPEN, CLOCK)
+    lake.write_values(values, "a")
+    lake.write_packets(packets, "a")
+    with connect(tmp_path) as db:
+        assert db.execute("select count(*) from lake_values").fetchone() == (values.num_rows,)
+        assert db.execute("select count(*) from lake_packets").fetchone() == (packets.num_rows,)
 
 
 def compare(payloads, registry=OPEN, kind=FRAME, clock=CLOCK):

@@ -98,6 +98,7 @@ async def _work(plan: Plan, index: int, port: int, ready: Event, parent: int) ->
             )
     await gateway.stop()
     store.close()
+    registry.close()
 
 
 def decode(plan: Plan, parent: int) -> None:
@@ -137,6 +138,7 @@ def decode(plan: Plan, parent: int) -> None:
     finally:
         live.close()
         store.close()
+        registry.close()
 
 
 class Service:
@@ -153,7 +155,7 @@ class Service:
     def start(self, timeout: float = 60.0) -> int:
         """Start everything; returns the port when every worker listens."""
         self.plan.data.mkdir(parents=True, exist_ok=True)
-        self.plan.registry()  # creates the file before several processes would
+        self.plan.registry().close()  # creates the file before several processes would
         CommandStore(self.plan.data / "commands.sqlite").close()
         # Bound but never listening: holds the port for the workers while they come and go.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

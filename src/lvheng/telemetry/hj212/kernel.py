@@ -755,8 +755,8 @@ def decode_blocks(
             place, raw, columns, good, mns, codes, rules, positions, micros, lines, notes, command, system, late, pnum, pno,
             qn_at, mn_of, times, counts,
         )  # fmt: skip
-        values = pa.concat_tables([made[0], values]) if values.num_rows else made[0]
-        packets = pa.concat_tables([made[1], packets]) if packets.num_rows else made[1]
+        values = pa.concat_tables([made[0], values]).unify_dictionaries() if values.num_rows else made[0]
+        packets = pa.concat_tables([made[1], packets]).unify_dictionaries() if packets.num_rows else made[1]
     return values, packets, batch.alarms
 
 
