@@ -1,3 +1,5 @@
+"""The same site for ASGI servers."""
+
 import os
 
 from django.core.asgi import get_asgi_application
