@@ -59,8 +59,8 @@ REMOVE = re.compile(
 ADVANCED = re.compile(r"(?:达到|迈入|进入|处于|保持)[^，]{0,10}(?:先进|领先|一流|前列)(?:水平|行列)?$")
 CONTROLLED = re.compile(r"(?:得到|实现|保持)(?:合理|有效|基本|总体|明显)?(?:控制|遏制|稳定|好转)$")
 TREND = re.compile(
-    r"(?:(?:大幅度?|明显|显著|持续|进一步|稳步|有效|不断|总体|逐步|逐年|稳定|整体|全面|稳中有|实现)+"
-    r"(?:提升|提高|下降|降低|减少|改善|增强|增加|扩大|优化|好转|上升|升高))$"
+    r"(?:(?:大幅度?|明显|显著|持续|进一步|稳步|有效|不断|总体|逐步|逐年|稳定|整体|全面|稳中有|合理|实现)+"
+    r"(?:提升|提高|下降|降低|减少|改善|增强|增加|增长|扩大|优化|好转|上升|升高))$"
 )
 A_BATCH = re.compile(r"(?:建成|创建|打造|形成|培育|建设|推出|实施)[^，]{0,6}?一批")
 DATED_DONE = re.compile(
@@ -122,6 +122,7 @@ def find_completion(text: str, dated: bool, rule_context: bool, goal: bool) -> H
         lambda: _whole(text, dated, rule_context),
         lambda: _qualitative(text, dated, goal),
         lambda: _dated(text, dated),
+        lambda: _places(text),
     )
     for read in readers:
         hit = read()
@@ -151,6 +152,11 @@ def _eliminated(text: str, dated: bool) -> Hit | None:
     return None
 
 
+ASSIGNED = re.compile(r"完成[^，]*(?:目标|任务|指标)(?:任务)?$")  # to reach what others assigned asks nothing new
+PLACES = re.compile(
+    r"(?P<verb>建设|创建|打造|实施|推进)(?P<names>(?:[\u4e00-\u9fff]{2,4}、){2,}[\u4e00-\u9fff]{2,4}?)"
+    r"(?:国家级|省级|市级|县级|整县|整镇|整区)[^，]*(?:项目|试点|工程|示范区|基地)$"
+)
 GRADES = re.compile(r"等级|分为|划分|等次|档次")  # names of grades: 超额完成、基本完成、未完成
 # Names of campaigns hold such words without asking for the whole: 实施…全面达标排放计划.
 CAMPAIGN = re.compile(
@@ -159,7 +165,7 @@ CAMPAIGN = re.compile(
 
 
 def _whole(text: str, dated: bool, rule_context: bool) -> Hit | None:
-    if CAMPAIGN.match(text):
+    if CAMPAIGN.match(text) or ASSIGNED.search(text):
         return None
     m = ALL_COVERED.search(text)
     if (
@@ -223,6 +229,16 @@ def _qualitative(text: str, dated: bool, goal: bool) -> Hit | None:
         return Hit(COMPLETION, "qualitative", m[0], m.start(), m.end(), None, "%" if ratio else "", "ratio" if ratio else "level",
                    direction, 0.7, "定性：只写变化方向")  # fmt: skip
     return None
+
+
+def _places(text: str) -> Hit | None:
+    """Works at listed places: 建设甲、乙、丙、丁省级…整县推进项目. Their number follows from the names."""
+    m = PLACES.match(text)
+    if not m:
+        return None
+    count = m["names"].count("、") + 1
+    return Hit(ACTION, "ge", m["verb"], 0, len(text), Decimal(count), "个", "enumerated_places", confidence=0.7,
+               reason=f"列举{count}处，未写数目")  # fmt: skip
 
 
 def _dated(text: str, dated: bool) -> Hit | None:

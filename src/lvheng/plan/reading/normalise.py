@@ -48,6 +48,7 @@ TABLE_HEAD = re.compile(r"指标|目标值?|项目|名称|任务|类别")
 TABLE_COLUMN = re.compile(
     r"(?:19|20)\d\d年?|目标|属性|现状|基期|基准|单位|约束|指标值|年均|累计|增[长速]|降幅|类型|性质|十[一二三四五]五"
 )
+SPACE_GAP = re.compile(r"[ \u3000\xa0]+(?!年|以上|以下|左右|以内|%|）)")  # not inside 2020 年, 90 以上
 CELL_GAP = re.compile(r"[ \u3000\xa0]*[\t|｜│┃][ \t\u3000\xa0|｜│┃]*|[ \u3000\xa0]{2,}")
 
 
@@ -138,7 +139,7 @@ def _split_cells(raw: str) -> list[tuple[str, int]]:
     """Cells of a table line with their offsets in the line; single spaces part cells only as a last resort."""
     body = raw.strip()
     lead = len(raw) - len(raw.lstrip())
-    for gap in (CELL_GAP, re.compile(r"[ \u3000\xa0]+")):
+    for gap in (CELL_GAP, SPACE_GAP):
         cells: list[tuple[str, int]] = []
         last = 0
         for m in gap.finditer(body):

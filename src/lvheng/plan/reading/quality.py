@@ -22,7 +22,8 @@ BLANK = re.compile(
 JUNK = re.compile(r"(?<=[\u4e00-\u9fff])[~^*#@$&|\\`=+<>{}■□◆◇★☆●○▲△▼※→←↑↓♦♣♠♥¤§¨©®°±¿½]{1,3}(?=[\u4e00-\u9fff])")
 PINYIN = re.compile(r"(?<=[\u4e00-\u9fff])[a-zāáǎàōóǒòēéěèīíǐìūúǔùǖǘǚǜü]{1,6}(?=[\u4e00-\u9fff])")
 KNOWN_LATIN = re.compile(r"(?:m|t|g|km|kw|kwh|app|pm|d|h|a|co|p|v|mw|kg|mg|tce|m³|e|i|o|w|x|b|c|ii|iii)$")
-BROKEN = re.compile(r"[\ufffd\ue000-\uf8ff]|锟斤拷|烫烫烫|(?:Ã.|â€.)")
+ANNOTATED = re.compile(r"(?<=[\u4e00-\u9fff])（[a-zāáǎàōóǒòēéěèīíǐìūúǔùǖǘǚǜü]{1,6}）(?=[\u4e00-\u9fff])")
+BROKEN = re.compile(r"[\ufffd\ue000-\uf8ff]|锟斤拷|烫烫烫|？{4,}|(?:Ã.|â€.)")
 PLAN_WORDS = re.compile(
     r"目标|任务|方案|规划|计划|措施|工程|负责|牵头|落实|推进|节能|减排|排放|污染|治理|能耗|能源|生态|环境|绿色|低碳|单位|整治|用水|行动|实施|建设"
 )
@@ -76,7 +77,7 @@ def check(mended: Mended, name: str = "") -> list[Problem]:
                wanted="公布的数字", fix="请使用数字完整的文本；未下达的指标请在方案文件中标为待下达")  # fmt: skip
     junk = list(JUNK.finditer(text))
     latin = [m for m in PINYIN.finditer(text) if not KNOWN_LATIN.match(m[0])]
-    for found, what in ((junk, "符号"), (latin, "拼音或字母")):
+    for found, what in ((junk, "符号"), ([*latin, *ANNOTATED.finditer(text)], "拼音或字母")):
         if len(found) >= 3:
             heavy = len(found) > han * 0.005 or len(found) >= 20
             report("junk", f"汉字之间夹有多余的{what}（{len(found)}处）", Severity.BLOCKER if heavy else Severity.WARNING, found,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lvheng.core.problem import ProblemError, stops
+from lvheng.core.problem import Place, Problem, ProblemError, Severity, stops
 from lvheng.plan.reading import quality, responsibilities
 from lvheng.plan.reading.clauses import find_clauses
 from lvheng.plan.reading.deadlines import find_period
@@ -84,7 +84,25 @@ def read_text(text: str, *, name: str = "", bodies: Mapping[str, str] | None = N
     draft.targets.sort(key=lambda t: (t.span, t.value_span or t.span))
     for i, target in enumerate(draft.targets, 1):
         target.id = f"T{i:03d}"
+    draft.problems.extend(_doubts(draft, name))
     return draft
+
+
+def _doubts(draft: Draft, name: str) -> list[Problem]:
+    """What the reader could not find in the whole text, for a person to supply."""
+    doubts = []
+    if not draft.clauses:
+        doubts.append(
+            ("no_clauses", "未读出条款编号", "请检查编号（一、（一）1.等）是否保留；Word 自动编号请先转为文字")
+        )
+    if not draft.targets:
+        doubts.append(("no_targets", "未读出目标", "请确认导入的是方案正文而不是通知或解读"))
+    if draft.period is None:
+        doubts.append(("no_period", "未能确定规划期，没有写时限的目标须逐项补充时限", "请在方案文件中填写规划期"))
+    return [
+        Problem(f"plan.text.{code}", message, Severity.WARNING, Place(file=name), fix=fix)
+        for code, message, fix in doubts
+    ]
 
 
 def read_file(path: Path | str, *, bodies: Mapping[str, str] | None = None) -> Draft:

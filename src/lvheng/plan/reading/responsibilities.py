@@ -31,6 +31,7 @@ LABEL_ROLE = (("牵头", "lead"), ("主办", "lead"), ("配合", "cooperate"), (
 INHERIT = re.compile(
     r"(?:以下|下同|以下各项|以下任务|以下均|各项(?:任务|工作))[^。〕）]{0,60}?(?:不再(?:一一)?列出|不再列|下同|均需|均由|均须)|下同"
 )
+REMARK = re.compile(r"[（〔][^（）〔〕]*(?:牵头|下同|不再)[^（）〔〕]*[）〕]$")  # （列第一位者为牵头单位，下同）
 FIRST_LEADS = re.compile(
     r"(?:列|排)(?:在)?(?:第一位|首位|第一)(?:的|者)?(?:单位|部门)?(?:的)?(?:为|是)?(?:牵头|主办)|第一个(?:单位|部门)?为牵头|首位为牵头"
 )
@@ -376,6 +377,7 @@ def _labelled(mended: Mended, covered: list[tuple[int, int]]) -> list[Found]:
             words = re.split(r"。|〔?(?:完成|办结)(?:时限|时间|期限)", words)[0].rstrip("；，。〔")
             if "领导" in m["label"]:
                 continue  # persons, not bodies
+            words = REMARK.sub("", words)
             role = _label_role(m["label"])
             if role == "others" and _closing_role(re.split(r"[，；]", words)[0]):
                 close()

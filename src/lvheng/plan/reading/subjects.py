@@ -55,6 +55,7 @@ def clean(subject: str) -> tuple[str, str]:
         if short == subject:
             break
         subject = short
+    subject = re.sub(r"在[^，]{2,14}(?:基础|水平)上$", "", subject) or subject
     subject = (
         re.sub(
             r"(?:的目标|目标值|控制目标|目标|指标)$",
@@ -100,7 +101,9 @@ def share_out(subject: str, count: int) -> list[str] | None:
     if all(MEASURE_NOUN.search(p) and not p.endswith("需氧量") for p in parts[:-1]) and "占" not in parts[-1]:
         return parts
     last = parts[-1]
-    return [p + _shared_tail(parts, last) for p in parts[:-1]] + [last]
+    tail = _shared_tail(parts, last)
+    own = last.removesuffix(tail).removesuffix("等") if tail else last
+    return [p + tail for p in parts[:-1]] + [own + tail if tail else last]
 
 
 def _shared_tail(parts: list[str], last: str) -> str:
@@ -109,7 +112,7 @@ def _shared_tail(parts: list[str], last: str) -> str:
         return last[last.index("占", 1) :]
     for name in _SHARER:
         if last.startswith(name) and len(name) < len(last):
-            return last[len(name) :]
+            return last[len(name) :].removeprefix("等")
     m = re.search(r"(?:单位|人均|万元|平均|综合|均)(?!综合)", last[1:])
     if m:
         return last[1 + m.start() :]

@@ -74,7 +74,7 @@ def _caption(text: str, start: int) -> str:
     return m[1] if m else ""
 
 
-def _second_head(table: list[Paragraph], columns: list[Column]) -> list[Paragraph]:
+def _second_head(table: list[Paragraph], columns: list[Column], draft: Draft) -> list[Paragraph]:
     """A second line of heads that only gives years takes the place of the column above it."""
     cells = [c for c in table[1].cells if c.text] if len(table) > 1 else []
     if len(cells) < 2 or not all(
@@ -86,8 +86,8 @@ def _second_head(table: list[Paragraph], columns: list[Column]) -> list[Paragrap
         return table
     years = [int(c.text[:4]) for c in cells]
     columns[index : index + 1] = [
-        Column("base" if i == 0 and len(years) > 1 else "target", year, cell.text)
-        for i, (year, cell) in enumerate(zip(years, cells, strict=True))
+        Column("base" if draft.period and year < draft.period.start else "target", year, cell.text)
+        for year, cell in zip(years, cells, strict=True)
     ]
     return [table[0], *table[2:]]
 
@@ -185,8 +185,10 @@ def _rows(table: list[Paragraph], columns: list[Column]) -> list[list[Cell | Non
         if not filled:
             continue
         figures = [c for c in filled if _figure(c.text)[0] and not ORDER.match(c.text)]
-        if not figures and len(filled) <= 1 and not NATURE.fullmatch(filled[0].text):
-            if rows and _tail_of(rows[-1], columns, filled[0].text):
+        if not figures and len(filled) == 2 and ORDER.match(filled[0].text):
+            filled = filled[1:]  # number and name; the figures stand on the next line
+        if not figures and len(filled) == 1 and not NATURE.fullmatch(filled[0].text):
+            if rows and filled[0] is cells[0] and _tail_of(rows[-1], columns, filled[0].text):
                 _extend(rows[-1], columns, filled[0])
             else:
                 held = filled[0] if held is None else Cell(held.text + filled[0].text, held.start, filled[0].end)
@@ -197,6 +199,8 @@ def _rows(table: list[Paragraph], columns: list[Column]) -> list[list[Cell | Non
             name = row[index]
             if name is None:
                 row[index] = held
+            elif name.text[:1] in "（〔）":
+                row[index] = Cell(held.text + name.text, held.start, name.end)
         held = None
         rows.append(row)
     return rows
@@ -279,7 +283,7 @@ def _table(draft: Draft, mended: Mended, table: list[Paragraph], clause: str, ca
     if not any(c.role in ("target", "change") for c in columns):
         return
     above = ""
-    table = _second_head(table, columns)
+    table = _second_head(table, columns, draft)
     for row in _rows(table, columns):
         by_role: dict[str, list[tuple[Column, Cell]]] = {}
         for column, cell in zip(columns, row, strict=False):
@@ -392,7 +396,7 @@ def _target(
         target.baseline_year = base[0].year or (draft.period.base_year if draft.period else None)
         if base[2] is not None:
             target.baseline_value = base[1].text
-    in_name = re.search(r"比((?:19|20)\d\d)年", name + column.head)
+    in_name = re.search(r"比((?:19|20)\d\d)年", f"{name}\n{column.head}")
     if in_name:
         target.baseline_year = int(in_name[1])
     elif target.baseline_year is None and measure == "cumulative_decline" and draft.period and (bracketed or change):

@@ -38,6 +38,7 @@ STANDING_BASE = re.compile(r"以?(?:19|20)\d\d年(?:为|作为)?基(?:准|期|�
 BINDING = {"基本目标": "basic", "激励目标": "incentive", "奋斗目标": "incentive", "力争目标": "incentive"}
 BINDING_WORDS = re.compile(r"(?:基本|激励|奋斗|力争)目标值?[为是：]?|(?:基本|激励|奋斗)$")
 SHARE_OF_WHOLE = re.compile(r"(?P<v>达到|达|超过|占到?|约占|高于)(?P<whole>[^，]{2,30})的$")
+STANDARD = re.compile(r"(?:要求|标准|规定|目标|任务|水平)$")
 PER_WRITTEN = re.compile(
     r"(?P<d>万元|亿元)(?:地区生产总值|国内生产总值|GDP|规模以上工业增加值|工业增加值|工业产值|产值|增加值|生产总值)"
 )
@@ -100,9 +101,7 @@ class PhraseReader:
             state.base = bases[-1]
             if STANDING_BASE.match(text[bases[-1].start :]):
                 state.base_standing = bases[-1]
-        for word, kind in BINDING.items():
-            if word in text:
-                state.binding = kind
+        state.binding = next((kind for word, kind in BINDING.items() if word in text), "")
         before, subject_before = len(self.targets), state.subject
         numbers = find_numbers(text, taken(text, dates))
         if numbers:
@@ -279,7 +278,10 @@ class PhraseReader:
         if share and first.is_ratio:
             c.bound = Bound(first.start, {"超过": "gt", "高于": "gt"}.get(share["v"], "level"), words=[share["v"]])
             part = clean(_without(text, c.done, share.start(), c.dates))[0]
-            c.subject = f"{part}占{share['whole']}比例"
+            if STANDARD.search(share["whole"]):  # 达到国家要求的95%
+                c.subject = carried(part, state.subject)
+            else:
+                c.subject = f"{part}占{share['whole']}比例"
             return c.end
         if role == roles.AMOUNT:
             if c.rest and (c.left.endswith("的") or roles.VERB_AT_END.search(c.left)):
@@ -310,7 +312,7 @@ class PhraseReader:
         elif (
             state.change
             and not bound.change
-            and bound.comparator in ("", "level")
+            and (bound.comparator in ("", "level") or bound.words[-1:] in (["完成"], ["实现"]))
             and c.subject == state.subject
             and first.is_ratio
         ):
