@@ -18,7 +18,7 @@ from django.contrib.auth.hashers import identify_hasher, make_password
 
 from lvheng.access.models import User
 from lvheng.access.roles import Role
-from lvheng.observations.models import Observation, Posting, Subject
+from lvheng.observations.models import Posting, Subject
 from lvheng.plan.schema import Body, Plan
 
 CHANGED = "（口令已改）"
@@ -107,14 +107,14 @@ def _people(plan: Plan) -> Iterator[_Person]:
         yield _Person("demo-department", Role.DEPARTMENT, f"演示·{body.name}", body.code)
     governments = {b.region: b for b in plan.bodies if b.region and b.region != plan.header.city}
     counties = [r for r in plan.regions.parts(plan.header.city, all_shown=True) if r.kind == "county"]
-    units = {r.code: _largest(r.code) for r in counties}
-    chosen = sorted(counties, key=lambda r: (units[r.code] is None, r.code))[:2]
+    users = Counter(Subject.objects.filter(kind="unit", synthetic=True).values_list("parent__code", flat=True))
+    chosen = sorted(counties, key=lambda r: (-users[r.code], r.code))[:2]
     for n, county in enumerate(chosen, 1):
         government = governments.get(county.code)
         yield _Person(
             "demo-county" if n == 1 else f"demo-county{n}", Role.COUNTY, f"演示·{county.name}", government.code if government else "", county.code
         )  # fmt: skip
-    unit = next((units[c.code] for c in chosen if units[c.code] is not None), None)
+    unit = next((found for c in chosen if (found := _key_user(c.code))), None)
     if unit is not None:
         parent = unit.parent.code if unit.parent else ""
         yield _Person("demo-enterprise", Role.ENTERPRISE, unit.name[:40], "", parent, unit.code)
@@ -123,8 +123,7 @@ def _people(plan: Plan) -> Iterator[_Person]:
     yield _Person("demo-admin", Role.ADMINISTRATOR, "演示·系统管理员")
 
 
-def _largest(region: str) -> Subject | None:
-    """A unit of the region that files its energy by several fuels; the first by code."""
+def _key_user(region: str) -> Subject | None:
+    """The first unit of the region that files by month, else the first one."""
     units = Subject.objects.filter(kind="unit", parent__code=region, synthetic=True).order_by("code")
-    monthly = units.filter(pk__in=Observation.objects.filter(indicator="unit_electricity").values("subject"))
-    return monthly.first() or units.first()
+    return units.filter(observations__indicator="unit_electricity").first() or units.first()

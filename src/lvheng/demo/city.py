@@ -84,6 +84,10 @@ class RegionNumbers(Entry):
         return max(1, self.population - self.rural)
 
     @property
+    def same(self) -> int:
+        return 1
+
+    @property
     def fewer(self) -> int:
         """For what is spread over regions more evenly than people are."""
         return self.population + 200

@@ -30,7 +30,7 @@ def demo(seed: int | None, out: Path | None, load: bool, plan_id: str | None) ->
     """生成演示城市：县（市）区、用能单位、各项统计，全部为虚构数据。"""
     from django.conf import settings
 
-    from lvheng.demo.pack import assemble, write
+    from lvheng.demo.pack import assemble, unfed, write
     from lvheng.observations import view
 
     if not load and out is None:
@@ -51,6 +51,8 @@ def demo(seed: int | None, out: Path | None, load: bool, plan_id: str | None) ->
         )
         for name, digest in digests.items():
             click.echo(f"  {digest[:16]}  {name}")
+        for problem in unfed(pack, view.catalogue()):
+            click.echo(str(problem), err=True)
     if load:
         _load(plan_id, seed)
 

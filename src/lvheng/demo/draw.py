@@ -68,3 +68,31 @@ def split(total: int, weights: Sequence[float | int]) -> list[int]:
     for i in sorted(range(len(whole)), key=lambda i: (-(total * whole[i] % base), i))[:left]:
         parts[i] += 1
     return parts
+
+
+def seats(total: int, weights: Sequence[float | int]) -> list[int]:
+    """As :func:`split` for small numbers of whole things, so that no share falls when the total grows.
+
+    Divisors 1, 3, 5 … (Sainte-Laguë); ties go to the first.
+    """
+    parts = [0] * len(weights)
+    for _ in range(total):
+        best = max(range(len(weights)), key=lambda i: (weights[i] / (2 * parts[i] + 1), -i))
+        parts[best] += 1
+    return parts
+
+
+def capped(total: int, weights: Sequence[float | int], caps: Sequence[int] | None = None) -> list[int]:
+    """As :func:`split`, none above its cap; what is cut off goes to the others. Less than ``total`` only when all are full."""
+    found = [0] * len(weights)
+    left = total if caps is None else min(total, sum(caps))
+    room = [i for i in range(len(weights)) if caps is None or caps[i] > 0]
+    while left and room:
+        # a share of nothing still takes its part when only such are left
+        own = [weights[i] for i in room] if any(weights[i] > 0 for i in room) else [1] * len(room)
+        for i, value in zip(room, split(left, own), strict=True):
+            taken = value if caps is None else min(value, caps[i] - found[i])
+            found[i] += taken
+            left -= taken
+        room = [i for i in room if caps is None or found[i] < caps[i]]
+    return found

@@ -23,6 +23,7 @@ from lvheng.demo.units import MICRO, Units
 SOURCE = "demo.energy"
 UNIT, PLACES = "万吨标准煤", 4  # whole tce
 Path = dict[str, dict[int, int]]  # region → year → tce
+Table = dict[str, dict[Period, int]]
 
 
 def intensities(city: City, name: str, base: dict[str, Decimal], target: Decimal, pace: tuple[Decimal, ...], own: dict[str, Decimal]) -> dict[str, dict[int, Decimal]]:  # fmt: skip
@@ -73,19 +74,19 @@ class Accounts:
     """Energy of each region: industrial by month, total by quarter, and by year the total and its sectors; tce."""
 
     city: City
-    industry: dict[str, dict[Period, int]]
-    quarters: dict[str, dict[Period, int]]
-    years: dict[str, dict[Period, int]]
-    sectors: dict[str, dict[str, dict[Period, int]]]  # indicator → region → year
+    industry: Table
+    quarters: Table
+    years: Table
+    sectors: dict[str, Table]  # indicator → region → year
 
 
 def generate(city: City, total: Path, units: Units) -> Accounts:
     numbers = city.parameters.energy
     used = units.energy(equivalent=True)
-    industry: dict[str, dict[Period, int]] = {}
-    quarters: dict[str, dict[Period, int]] = {}
-    years: dict[str, dict[Period, int]] = {}
-    sectors: dict[str, dict[str, dict[Period, int]]] = {name: {} for name in numbers.sectors}
+    industry: Table = {}
+    quarters: Table = {}
+    years: Table = {}
+    sectors: dict[str, Table] = {name: {} for name in numbers.sectors}
     if numbers.industry_sector not in sectors:
         raise ProblemError(Problem("demo.parameters.sector", "工业部门不在分行业目录中", place=Place(file="data/demo"), got=numbers.industry_sector, fix="改正参数文件。"))  # fmt: skip
     for region in city.everyone:
@@ -141,14 +142,35 @@ def rows(accounts: Accounts) -> Iterator[Row]:
         for code, row in nonfossil.items()
     }  # fmt: skip
     yield from regional(city, "renewable_power_use", "万千瓦时", 0, power, SOURCE)
+    yield from _carriers(accounts, feedstock, nonfossil)
     none = {code: dict.fromkeys(row, 0) for code, row in accounts.years.items()}
     yield from regional(city, "listed_project_energy", UNIT, 2, none, SOURCE)
+
+
+def _carriers(accounts: Accounts, feedstock: Table, nonfossil: Table) -> Iterator[Row]:
+    """What is burnt, by carrier, and electricity brought in: fossil energy divided, with coal giving way to gas."""
+    city = accounts.city
+    equivalent = city.parameters.energy.electricity_equivalent
+    tables: dict[str, Table] = {name: {} for name in ("coal_for_energy", "oil_for_energy", "gas_for_energy")}
+    imported: Table = {}
+    for code, row in accounts.years.items():
+        for table in (*tables.values(), imported):
+            table[code] = {}
+        for n, (year, total) in enumerate(row.items()):
+            fossil = max(0, total - feedstock[code][year] - nonfossil[code][year])
+            *burnt, power = split(fossil, [560 - 12 * n, 250 - n, 100 + 9 * n, 90 + 4 * n])
+            for table, value in zip(tables.values(), burnt, strict=True):
+                table[code][year] = value
+            imported[code][year] = whole(power / equivalent / 100, 0)  # 万千瓦时 to 0.01 亿千瓦时
+    for name, table in tables.items():
+        yield from regional(city, name, UNIT, PLACES, table, SOURCE)
+    yield from regional(city, "net_power_import", "亿千瓦时", 2, imported, SOURCE)
 
 
 def first_rows(accounts: Accounts) -> Iterator[Row]:
     """Total energy by year as first reported, before the accounts were settled."""
     city = accounts.city
-    table: dict[str, dict[Period, int]] = {code: {} for code in accounts.years}
+    table: Table = {code: {} for code in accounts.years}
     for year in city.years[1:]:
         period = Period.of_year(year)
         off = city.stream("energy", "first report", year).one(-50, 51)  # up to 0.5 %
@@ -157,11 +179,11 @@ def first_rows(accounts: Accounts) -> Iterator[Row]:
     yield from regional(city, "energy_total", UNIT, PLACES, table, SOURCE)
 
 
-def _shares(accounts: Accounts, name: str, growth: Decimal) -> dict[str, dict[Period, int]]:
+def _shares(accounts: Accounts, name: str, growth: Decimal) -> Table:
     """A part of the base year's total that grows at its own rate; regions without it have none."""
     city = accounts.city
     base = Period.of_year(city.years[0])
-    table: dict[str, dict[Period, int]] = {}
+    table: Table = {}
     for region in city.everyone:
         share = (
             city.parameters.energy.produced_share if name == "produced" else getattr(city.numbers(region.code), name)

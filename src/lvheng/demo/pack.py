@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lvheng.core.problem import Place, Problem, ProblemError
+from lvheng.core.problem import Place, Problem, ProblemError, Severity
 from lvheng.demo import economy, electricity, energy, errors, programmes, units
 from lvheng.demo.city import City, Row, build_city
 from lvheng.observations.catalogue import Catalogue
@@ -82,16 +82,11 @@ def fed(batches: Iterable[Batch]) -> set[str]:
 
 
 def check(city: City, catalogue: Catalogue, batches: Iterable[Batch]) -> None:
-    """Every observed indicator has figures or a reason for having none; nothing else is fed."""
+    """Nothing is fed that the catalogue does not observe, nothing is called empty that has figures."""
     have = fed(batches)
     empty = {e.indicator for e in city.parameters.empty}
-    wanted = {i.code for i in catalogue if i.observed and i.fed_by != NOT_DEMO}
     place = Place(file=f"data/demo/{city.plan.id}.yaml")
     problems = [
-        Problem("demo.indicator.unfed", "演示数据没有这个指标的数，也没有说明原因", place=place, got=code, fix="在programmes中给出，或在empty中写明原因。")
-        for code in sorted(wanted - have - empty)
-    ]  # fmt: skip
-    problems += [
         Problem("demo.indicator.unknown", "演示数据的指标不在目录中，或不是填报指标", place=place, got=code, fix="改正指标代码。")
         for code in sorted((have | empty) - {i.code for i in catalogue if i.observed})
     ]  # fmt: skip
@@ -101,6 +96,18 @@ def check(city: City, catalogue: Catalogue, batches: Iterable[Batch]) -> None:
     ]
     if problems:
         raise ProblemError(problems)
+
+
+def unfed(pack: Pack, catalogue: Catalogue) -> list[Problem]:
+    """Observed indicators, other than published ones, that have neither figures nor a reason for having none."""
+    known = fed(pack.batches) | {e.indicator for e in pack.city.parameters.empty}
+    return [
+        Problem(
+            "demo.indicator.unfed", "演示数据没有这个指标的数，也没有说明原因", Severity.WARNING, Place(file=f"data/demo/{pack.city.plan.id}.yaml"),
+            got=i.code, fix="在programmes中给出，或在empty中写明原因。",
+        )
+        for i in catalogue if i.observed and i.fed_by != NOT_DEMO and i.code not in known
+    ]  # fmt: skip
 
 
 def _subjects(users: units.Units) -> Iterator[UnitSubject]:

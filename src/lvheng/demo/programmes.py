@@ -23,32 +23,37 @@ from decimal import Decimal
 from lvheng.core.period import Kind, Period
 from lvheng.core.problem import Place, Problem, ProblemError
 from lvheng.demo.city import City, Programme, Row, decimal, whole
-from lvheng.demo.draw import split
+from lvheng.demo.draw import capped, seats, split
 from lvheng.demo.rows import regional
 from lvheng.observations.catalogue import Catalogue, Indicator
 
 SOURCE = "demo.programmes"
 Years = dict[str, dict[int, int]]  # region → year → whole units of the last place
+Periods = dict[str, dict[Period, int]]
+FEW = 2_000  # up to here things kept are given out one by one
 SLOW, FAST = 35, 140  # per cent of the common effort, for regions behind and ahead
 
 
 def rows(city: City, catalogue: Catalogue) -> Iterator[Row]:
-    made: dict[tuple[str, str], tuple[Programme, Years]] = {}
+    made: dict[tuple[str, str], tuple[Programme, Years, Periods]] = {}
     for entry in city.parameters.programmes:
         indicator = catalogue[entry.indicator]
         years = _years(city, entry, indicator)
         if entry.how == "level":
             yield from _levels(city, entry, indicator, years)
             continue
+        whole_ = None
         if entry.how == "amount":
-            table = _amount(city, entry, years)
+            table = _amount(city, entry, indicator, years)
         else:
             whole_ = made.get((entry.of, entry.item)) or made.get((entry.of, ""))
             if whole_ is None:
                 raise _wrong(entry, f"所属总数{entry.of}须列在前面")
-            table = _part(city, entry, indicator, years, *whole_)
-        made[(entry.indicator, entry.item)] = (entry, table)
-        yield from _spread(city, entry, indicator, table)
+            table = _part(city, entry, indicator, years, *whole_[:2])
+        inside = whole_[2] if entry.how == "part" and whole_ is not None else None
+        periods = {code: dict(_periods(city, entry, indicator, code, row, inside)) for code, row in table.items()}
+        made[(entry.indicator, entry.item)] = (entry, table, periods)
+        yield from _spread(city, entry, indicator, periods)
 
 
 def _wrong(entry: Programme, message: str) -> ProblemError:
@@ -69,7 +74,7 @@ def _regions(city: City, entry: Programme) -> list[str]:
     return [r.code for r in city.everyone if (r.code in entry.only if entry.only else True)]
 
 
-def _amount(city: City, entry: Programme, years: Sequence[int]) -> Years:
+def _amount(city: City, entry: Programme, indicator: Indicator, years: Sequence[int]) -> Years:
     totals = [whole(v, entry.places) for v in entry.years]
     if entry.city_only:
         return {city.code: dict(zip(years, totals, strict=True))}
@@ -80,8 +85,9 @@ def _amount(city: City, entry: Programme, years: Sequence[int]) -> Years:
     if not counted:
         raise _wrong(entry, "没有一个地区有份额")
     table: Years = {code: {} for code in codes if weights[code]}
+    divide = seats if indicator.over_time == "last" and max(totals) <= FEW else split
     for year, total in zip(years, totals, strict=True):
-        for code, value in zip(counted, split(total, [weights[c] for c in counted]), strict=True):
+        for code, value in zip(counted, divide(total, [weights[c] for c in counted]), strict=True):
             table[code][year] = value
         own = sum(weights[c] for c in counted)
         for region in city.beside:
@@ -112,50 +118,40 @@ def _part(
         caps = {c: wholes[c][year] for c in codes}
         if not before or indicator.over_time != "last":
             scale = {c: caps[c] * float(own[c]) * (0.6 + 0.4 * effort[c] / 100 if before else 1.0) for c in codes}
-            done = _capped(wanted, scale, None if entry.uncapped else caps, counted)
+            done = _shared(wanted, scale, None if entry.uncapped else caps, counted)
         else:
-            more = wanted - sum(before[c] for c in counted)
-            room = {c: max(0, caps[c] - before[c]) for c in codes}
-            weights = {c: room[c] * float(own[c]) * effort[c] / 100 for c in codes}
+            kept = {c: min(before[c], caps[c]) for c in codes}
+            more = wanted - sum(kept[c] for c in counted)
             if more >= 0:
-                step = _capped(more, weights, room, counted)
-                done = {c: before[c] + step[c] for c in codes}
+                room = {c: caps[c] - kept[c] for c in codes}
+                weights = {c: room[c] * float(own[c]) * effort[c] / 100 for c in codes}
+                step = _shared(more, weights, room, counted)
+                done = {c: kept[c] + step[c] for c in codes}
             else:
-                step = _capped(-more, {c: before[c] * float(own[c]) for c in codes}, dict(before), counted)
-                done = {c: before[c] - step[c] for c in codes}
+                step = _shared(-more, {c: kept[c] * float(own[c]) for c in codes}, kept, counted)
+                done = {c: kept[c] - step[c] for c in codes}
         for c in codes:
             table[c][year] = done[c]
         before = done
     return table
 
 
-def _capped(
+def _shared(
     total: int, weights: dict[str, float], caps: dict[str, int] | None, counted: Sequence[str]
 ) -> dict[str, int]:
     """``total`` over the counted regions by weight, none above its cap; the others in proportion."""
-    found = dict.fromkeys(weights, 0)
-    open_ = [c for c in counted if weights[c] > 0]
-    left = min(total, sum(caps[c] for c in counted)) if caps is not None else total
-    if caps is not None and left > sum(caps[c] for c in open_):
-        open_ = list(counted)
-    while left and open_:
-        step = split(left, [max(weights[c], 1e-6) for c in open_])
-        for c, value in zip(open_, step, strict=True):
-            taken = value if caps is None else min(value, caps[c] - found[c])
-            found[c] += taken
-            left -= taken
-        open_ = [c for c in open_ if caps is None or found[c] < caps[c]]
+    parts = capped(total, [weights[c] for c in counted], None if caps is None else [caps[c] for c in counted])
+    found = dict(zip(counted, parts, strict=True))
     base = sum(weights[c] for c in counted)
     for c in weights:
-        if c not in counted and base:
-            value = int(sum(found[k] for k in counted) * weights[c] / base)
+        if c not in found:
+            value = int(sum(parts) * weights[c] / base) if base else 0
             found[c] = value if caps is None else min(value, caps[c])
     return found
 
 
-def _spread(city: City, entry: Programme, indicator: Indicator, table: Years) -> Iterator[Row]:
+def _spread(city: City, entry: Programme, indicator: Indicator, periods: Periods) -> Iterator[Row]:
     """Rows at the catalogue's frequency."""
-    periods = {code: dict(_periods(city, entry, indicator, code, row)) for code, row in table.items()}
 
     def reported(code: str, period: Period) -> bool:
         if code in entry.late and period.end > _before_last(city, indicator).end:
@@ -187,22 +183,31 @@ def _before_last(city: City, indicator: Indicator) -> Period:
 
 
 def _periods(
-    city: City, entry: Programme, indicator: Indicator, code: str, row: dict[int, int]
+    city: City, entry: Programme, indicator: Indicator, code: str, row: dict[int, int], of: Periods | None
 ) -> Iterator[tuple[Period, int]]:
+    """A region's years at the catalogue's frequency; ``of`` are the periods of the whole that this is a part of."""
     kind = indicator.frequency
     if kind is Kind.YEAR:
         yield from ((Period.of_year(y), v) for y, v in row.items())
         return
     n = kind.per_year or 1
-    draws = city.stream("season", entry.indicator, entry.item, code).around_one(0.1, (len(row), n))
+    draws = city.stream("season", entry.indicator, entry.item, code).around_one(0.02 if of else 0.1, (len(row), n))
     previous = next(iter(row.values()))
     for (year, value), factors in zip(row.items(), draws, strict=True):
-        flow = split(value, [float(f) for f in factors])
-        for k in range(1, n + 1):
-            period = Period(kind, year, k)
-            if period.end > city.last_month.end:
-                break
-            yield period, flow[k - 1] if indicator.over_time == "sum" else previous + (value - previous) * k // n
+        periods = [Period(kind, year, k) for k in range(1, n + 1)]
+        if indicator.over_time != "sum":
+            values = [previous + (value - previous) * k // n for k in range(1, n + 1)]
+        elif of is not None and code in of:
+            # the share moves on within the year, and no month has more than its whole
+            wholes = [of[code].get(p, 0) for p in periods]
+            drift = 0.5 * (value - previous) / max(value, 1)
+            lean = [1 + drift * ((k + 0.5) / n - 0.5) for k in range(n)]
+            known = [w or max(wholes) for w in wholes]  # months to come, as large as any
+            weights = [w * x * float(f) for w, x, f in zip(known, lean, factors, strict=True)]
+            values = capped(value, weights, None if entry.uncapped else known)
+        else:
+            values = split(value, [float(f) for f in factors])
+        yield from ((p, v) for p, v in zip(periods, values, strict=True) if p.end <= city.last_month.end)
         previous = value
 
 

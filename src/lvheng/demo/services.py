@@ -151,7 +151,9 @@ def keep_county_targets(plan: Plan) -> None:
     """Write the invented county targets where the view looks for them; a plan's own file goes before them."""
     path = settings.HOME / "demo" / plan.id / "county_targets.yaml"
     shares = [share.model_dump(mode="json", exclude_defaults=True) for share in demo_county_targets(plan)]
-    text = "# 演示数据：虚构的分解目标，由演示数据生成器写出。\n" + yaml.safe_dump({"targets": shares}, allow_unicode=True, sort_keys=False)
+    text = "# 演示数据：虚构的分解目标，由演示数据生成器写出。\n" + yaml.safe_dump(
+        {"targets": shares}, allow_unicode=True, sort_keys=False
+    )
     if shares and not (path.exists() and path.read_text(encoding="utf-8") == text):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
