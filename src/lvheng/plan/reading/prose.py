@@ -10,7 +10,7 @@ from lvheng.plan.reading.deadlines import When, find_dates
 from lvheng.plan.reading.model import Draft
 from lvheng.plan.reading.normalise import Mended
 from lvheng.plan.reading.sentences import Phrase, Sentence, sentences
-from lvheng.plan.reading.targets import PhraseReader, State
+from lvheng.plan.reading.targets import UNEXPLAINED, PhraseReader, State
 
 # Clauses that tell how things stand hold no targets, whatever numbers they name.
 BACKGROUND = re.compile(r"现状|成效|回顾|形势|背景|面临|挑战|问题|工作基础|发展基础|进展|机遇|取得")
@@ -57,7 +57,10 @@ def read_prose(
         if mended.text[max(start, paragraph.end - 1) : paragraph.end] == "：" and state.leading:
             leading[owner] = state.leading
     draft.targets.extend(reader.targets)
+    inside = [t.span for t in reader.targets if not t.value_written]
     for begin, end, words, reason in reader.left:
+        if reason == UNEXPLAINED and any(a <= begin and end <= b for a, b in inside):
+            continue  # 应100%预留: read as words
         draft.notes.append({"kind": "number", "span": [begin, end], "text": words, "reason": reason})
 
 

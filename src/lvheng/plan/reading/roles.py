@@ -104,6 +104,7 @@ class Candidate:
     base_values: list[str] = field(default_factory=list)
     base_when: When | None = None
     subject_end: int | None = None  # where the words of a base value begin
+    carries: bool = False  # no words of its own stand before it, and the sentence has a subject
     following: str = ""  # the next phrase of the sentence
 
     @property
@@ -155,7 +156,7 @@ def _ratio(c: Candidate) -> str:
         return TARGET
     if c.left.endswith("的") and re.search(r"达到?|超过|占", c.left):
         return TARGET
-    return TARGET if c.again and not rest else UNKNOWN
+    return TARGET if (c.again or c.carries) and not rest else UNKNOWN
 
 
 def _quantity(c: Candidate, plain: str) -> str:

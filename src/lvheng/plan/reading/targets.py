@@ -48,6 +48,8 @@ LIST_GAP = re.compile(r"(?:及?以上|以下|以内|左右)?(?:、|和|及|与|�
 CHANGES = frozenset(
     ("cumulative_decline", "cumulative_growth", "percentage_point_drop", "percentage_point_rise", "cumulative_amount", "multiplier", "annual_rate")
 )  # fmt: skip
+SCOPE_REASON = "限定对象的规模，不作目标"
+UNEXPLAINED = "未识别出比较或数量用语"
 TEXT_LIMIT = 400  # no phrase of an official text is longer; guards against input without punctuation
 
 
@@ -106,11 +108,12 @@ class PhraseReader:
         numbers = find_numbers(text, taken(text, dates))
         if numbers:
             self._numbers(phrase, numbers, dates, due, state)
-        if due:
+        if due and not bracketed:
             state.deadline = due[-1]
             others = text[: due[0].start] + text[due[-1].end :]
             leads = due[-1].of_period or LEADING.match(others) or (due[0].start == 0 and text[:1] in "到至截“")
-            if leads and (not BY_THEN.search(due[-1].words) or self._to_the_end(due[-1])):
+            past = self.period is not None and 0 < due[-1].year < self.period.start
+            if leads and not past and (not BY_THEN.search(due[-1].words) or self._to_the_end(due[-1])):
                 state.leading = due[-1]
             state.years = due
         if len(self.targets) == before:
@@ -163,6 +166,7 @@ class PhraseReader:
             bound.spread = "分别" if spread[0] == "分别" else "均"
         c.subject, c.scope = clean(BINDING_WORDS.sub("", raw))
         c.following = state.following
+        c.carries = bool(state.subject) and bound.rest == c.done
         if not (bound.comparator or bound.change) and (first.is_ratio or first.unit == units.POINT):
             m = VERB_FIRST.match(c.subject)  # 减少氮肥施用10%
             if m and len(c.subject) > len(m[0]) + 1 and not c.rest:
@@ -183,7 +187,7 @@ class PhraseReader:
             self._add(phrase, first, 0, len(text), target, state, None)
             return True
         if role in (roles.SCOPE, roles.UNKNOWN):
-            reason = "限定对象的规模，不作目标" if role == roles.SCOPE else "未识别出比较或数量用语"
+            reason = SCOPE_REASON if role == roles.SCOPE else UNEXPLAINED
             for n in c.group:
                 a, b = phrase.place(n.start, max(n.unit_end, n.end))
                 self.left.append((*self.mended.span(a, b), text[max(0, n.start - 12) : c.end + 8], reason))
@@ -321,6 +325,8 @@ class PhraseReader:
             if before and before.unit == first.unit and before.measure in CHANGES:
                 bound.change = state.change
         comparator, direction, measure, remarks = comparators.decide(bound, c.suffix, c.subject, _unit(first, c))
+        if measure == "level" and first.is_count and roles.AMOUNT_VERB.search(c.left, c.done, bound.rest):
+            measure = "count"
         return comparator, direction, "annual_rate" if bound.annual else measure, "", remarks
 
     def _baseline(
