@@ -167,6 +167,8 @@ class _Pass:
                 continue
             need[code] = low
             lowest = min(lowest, low)
+            if not code:
+                continue
             if code in self.model.recursive:
                 if low > start:  # its own past counts from the beginning
                     todo.append((code, start))
@@ -176,6 +178,8 @@ class _Pass:
         return lowest
 
     def _reach(self, node: s.Node, low: int) -> Iterator[tuple[str, int]]:
+        """The variables behind an expression and their first periods; "" for the expression itself."""
+        yield "", low
         match node:
             case s.Name():
                 yield node.code, low

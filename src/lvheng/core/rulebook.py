@@ -366,7 +366,7 @@ def overlaps(entries: Iterable[Loaded[D]]) -> list[Problem]:
 # --- the rulebook ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Version:
     """One version of a rule. Keep :attr:`ref` wherever a result is kept."""
 
