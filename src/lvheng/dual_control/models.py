@@ -45,7 +45,9 @@ class Decision(models.Model):
     @property
     def last_step(self) -> str:
         """The latest step that changes the state."""
-        return next((s.step for s in reversed(self.steps.all()) if s.step not in ("remark", "receipt", "feedback")), "draft")
+        return next(
+            (s.step for s in reversed(self.steps.all()) if s.step not in ("remark", "receipt", "feedback")), "draft"
+        )
 
     @property
     def state_label(self) -> str:

@@ -39,7 +39,9 @@ class CertificateUse(models.Model):
     class Meta:
         db_table_comment = "Green certificates used, by serial block (发改环资〔2024〕113号); append-only"
         constraints = [
-            models.CheckConstraint(condition=models.Q(start__gte=1, end__gte=models.F("start")), name="certificate_block"),
+            models.CheckConstraint(
+                condition=models.Q(start__gte=1, end__gte=models.F("start")), name="certificate_block"
+            ),
             models.CheckConstraint(condition=models.Q(kwh_each__gt=0), name="certificate_kwh"),
         ]
         indexes = [models.Index(fields=["series", "start"])]

@@ -31,7 +31,9 @@ def register(blocks: Sequence[Block], contracts: Sequence[Contract], *, by: str)
         numbers = {c.number for c in contracts} | {b.contract for b in blocks if b.contract}
         stored = [_block(u) for u in CertificateUse.objects.filter(series__in=series, release__isnull=True)]
         bundled = CertificateUse.objects.filter(contract__in=numbers, release__isnull=True).exclude(series__in=series)
-        claimed = [Contract(c.number, c.holder, c.year, c.kwh) for c in GreenContract.objects.filter(number__in=numbers)]
+        claimed = [
+            Contract(c.number, c.holder, c.year, c.kwh) for c in GreenContract.objects.filter(number__in=numbers)
+        ]
         if problems := check_blocks([*stored, *map(_block, bundled), *blocks], [*claimed, *contracts]):
             raise ProblemError(problems)
         try:
@@ -60,8 +62,12 @@ def release(use: int, reason: str, *, by: str) -> None:
         lock_ledger()
         found = CertificateUse.objects.filter(pk=use, release__isnull=True).first()
         if found is None:
-            raise ProblemError(Problem("energy.certificate.unknown", "没有这条登记，或已经撤回", got=str(use), fix="核对登记号。"))
-        CertificateRelease.objects.create(use=found, reason=reason.strip()[:200], recorded_at=timezone.now(), recorded_by=by)
+            raise ProblemError(
+                Problem("energy.certificate.unknown", "没有这条登记，或已经撤回", got=str(use), fix="核对登记号。")
+            )
+        CertificateRelease.objects.create(
+            use=found, reason=reason.strip()[:200], recorded_at=timezone.now(), recorded_by=by
+        )
         append_event(by, "绿证撤回", f"绿证登记{use}", {"理由": reason.strip()[:200]})
 
 

@@ -8,7 +8,7 @@ from django.db.migrations.operations.base import Operation
 
 USE, RELEASE = "energy_certificateuse", "energy_certificaterelease"
 _OVERLAP = (
-    f"SELECT 1 FROM {USE} u WHERE u.series = NEW.series AND u.start <= NEW.\"end\" AND u.\"end\" >= NEW.start "
+    f'SELECT 1 FROM {USE} u WHERE u.series = NEW.series AND u.start <= NEW."end" AND u."end" >= NEW.start '
     f"AND NOT EXISTS (SELECT 1 FROM {RELEASE} r WHERE r.use_id = u.id)"
 )
 

@@ -15,7 +15,7 @@ from lvheng.core.problem import Problem, ProblemError
 from lvheng.core.quantity import show
 from lvheng.core.rulebook import Dated, SourceEntry, Title, load_entries
 from lvheng.core.yamlfile import Entry
-from lvheng.plan.rules import HUNDRED, exact
+from lvheng.plan.rules import HUNDRED, exact, telling
 
 COLOUR_WORDS = {"green": "绿色", "yellow": "黄色", "orange": "橙色", "red": "红色"}
 Measured = Literal["change", "decline", "gap", "gap_share", "completion"]
@@ -172,11 +172,13 @@ def grade(
 
 def _reason(dial: str, found: Mapping[str, Decimal], target: Decimal | None) -> str:
     change = found["change"]
-    moved = f"{'下降' if change < 0 else '上升' if change > 0 else '持平'}{show(abs(change)) + '%' if change else ''}"
+    word = "下降" if change < 0 else "上升" if change > 0 else "持平"
     if target is None:
-        return f"比上年{moved}。"
+        return f"比上年{word}{show(abs(change), 2) + '%' if change else ''}。"
+    aim = f"目标为{'下降' if dial == 'intensity' else '增长不超过'}"
     gap = found["gap"]
-    aim = f"目标为{'下降' if dial == 'intensity' else '增长不超过'}{show(target)}%"
+    actual, wanted = telling(abs(change), abs(target))
+    moved = f"{word}{actual}%" if change else word
     if gap <= 0:
-        return f"{moved}，{aim}，达到要求。"
-    return f"{moved}，{aim}，相差{show(gap)}个百分点。"
+        return f"{moved}，{aim}{wanted}%，达到要求。"
+    return f"{moved}，{aim}{wanted}%，相差{telling(gap, Decimal(0))[0]}个百分点。"
