@@ -96,7 +96,7 @@ imports: dev
 	@$(BIN)/lint-imports
 
 templates: dev
-	@$(BIN)/djlint src --lint --quiet --profile django --ignore H023,H043
+	@$(BIN)/djlint src --lint --quiet --profile django --ignore H014,H015,H023,H043
 
 translations: dev
 	@$(BIN)/python tools/messages.py check
