@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lvheng.cli import main
+from lvheng.demo.pack import Pack, write
 
 pytestmark = pytest.mark.django_db
 
@@ -43,10 +47,24 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, capsys):
     assert "目录不能写入" in capsys.readouterr().err
 
 
-def test_files_are_written_with_their_digests(tmp_path: Path, capsys):
-    assert call("--out", str(tmp_path)) == 0
-    said = capsys.readouterr()
-    assert "用能单位2,000家" in said.out
-    manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
+def test_another_process_writes_the_same_bytes(tmp_path: Path, pack: Pack):
+    """Whatever the order of sets and dictionaries there."""
+    environment = {**os.environ, "LVHENG_HOME": str(tmp_path / "home"), "LVHENG_DATABASE": "", "PYTHONHASHSEED": "7"}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "lvheng.cli", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert run("manage", "migrate", "-v0").returncode == 0
+    done = run("demo", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert "用能单位2,000家" in done.stdout
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["seed"] == 145
-    assert {*manifest["sha256"], "manifest.json"} == {p.name for p in tmp_path.iterdir()}
+    assert {*manifest["sha256"], "manifest.json"} == {p.name for p in (tmp_path / "out").iterdir()}
+    assert manifest["sha256"] == write(pack, tmp_path / "here")

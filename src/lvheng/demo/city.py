@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -278,14 +279,14 @@ class City:
         """A city's whole number over :attr:`parts`, adding up exactly."""
         return dict(zip([r.code for r in self.parts], split(total, weights), strict=True))
 
-    def last_reported(self, region: str) -> Period:
-        """The last month a region has reported; of the city, the last month that all its parts have."""
-        if region == self.code:
-            return self.last_month.shift(-max(self.numbers(r.code).late for r in self.parts))
-        return self.last_month.shift(-self.numbers(region).late)
+    @cached_property
+    def reported_until(self) -> dict[str, date]:
+        """The last day that each region has reported; of the city, the last that all its parts have."""
+        until = {r.code: self.last_month.shift(-self.numbers(r.code).late).end for r in self.everyone}
+        return until | {self.code: min(until[r.code] for r in self.parts)}
 
     def has_reported(self, region: str, period: Period) -> bool:
-        return period.end <= self.last_reported(region).end
+        return period.end <= self.reported_until[region]
 
 
 def decimal(mantissa: int, places: int) -> Decimal:

@@ -39,8 +39,9 @@ def demo(seed: int | None, out: Path | None, load: bool, plan_id: str | None) ->
         )  # fmt: skip
     plan = view.current(plan_id).plan
     if out is not None:
-        pack = assemble(plan, view.catalogue(), settings.DATA_FOLDER, seed)
         try:
+            out.mkdir(parents=True, exist_ok=True)
+            pack = assemble(plan, view.catalogue(), settings.DATA_FOLDER, seed)
             digests = write(pack, out)
         except OSError as error:
             raise ProblemError(
