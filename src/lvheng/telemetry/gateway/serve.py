@@ -148,6 +148,7 @@ class Service:
         self.plan = plan
         self._context = multiprocessing.get_context("spawn")
         self._workers: dict[int, BaseProcess] = {}
+        self._ready: dict[int, Event] = {}
         self._decoder: BaseProcess | None = None
         self._socket: socket.socket | None = None
         self.port = 0
@@ -179,6 +180,7 @@ class Service:
         )
         process.start()
         self._workers[number] = process
+        self._ready[number] = ready  # kept: its semaphore must live until the process has taken it over
         return ready
 
     def _start_decoder(self) -> None:
@@ -187,6 +189,15 @@ class Service:
 
     def pids(self) -> list[int]:
         return [p.pid for p in self._workers.values() if p.pid]
+
+    def decoder_pid(self) -> int:
+        return (self._decoder.pid or 0) if self._decoder is not None else 0
+
+    def wait_dead(self, pid: int, timeout: float = 10.0) -> None:
+        """Wait until the process of that id has ended."""
+        for process in self._workers.values():
+            if process.pid == pid:
+                process.join(timeout)
 
     def tend(self) -> int:
         """Restart what has died; returns how many were restarted."""
