@@ -115,7 +115,7 @@ def test_a_day_without_a_version_says_when_there_is_one(tmp_path: Path) -> None:
 
 
 def test_an_unknown_rule_says_what_was_probably_meant(tmp_path: Path) -> None:
-    with pytest.raises(ProblemError, match="是否应为“energy.factor.diesel”"):
+    with pytest.raises(ProblemError, match=r"是否应为“energy\.factor\.diesel”"):
         book(tmp_path).at("energy.factor.deisel", date(2021, 1, 1))
 
 

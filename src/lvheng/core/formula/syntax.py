@@ -7,7 +7,8 @@ comparisons joined by and/or/not inside ``if_``, and these functions::
     ytd(x)            cumulated since January                 children(x)  added over the parts of the region
     sum_over(x, dim)  added over the items of a dimension     coalesce(a, b, …)  the first that is not missing
     if_(c, a, b)      a where c holds, else b                 bands(x, p.table)  tax by marginal bands
-    min(a, b) max(a, b) abs(x) ln(x) exp(x) round_(x, places)
+    min(a, b) max(a, b) abs(x) ln(x) exp(x)
+    round_(x, places) 四舍五入 in the unit that the value is then used in (of the sum it stands in, or declared)
 """
 
 from __future__ import annotations
@@ -241,8 +242,9 @@ class _Reader:
                 warnings.simplefilter("ignore")  # Python's remarks on odd spacing are not for our users
                 tree = ast.parse(masked[shown:], mode="eval")
         except SyntaxError as error:
-            at = min((error.offset or 1) + shown, len(self.text))
-            raise self.problem("写法有误", at, fix="核对括号是否成对、运算符是否齐全。") from None
+            at = min((error.offset or len(masked)) + shown, len(self.text))  # 0 means the end
+            percent = "百分数改写为小数，如0.14。" if "%" in self.text else ""
+            raise self.problem("写法有误", at, fix=percent or "核对括号是否成对、运算符是否齐全。") from None
         except (RecursionError, MemoryError, ValueError):
             raise self.problem("无法读懂", 1, wanted="较短、较浅的公式", fix="分成几个指标分别计算。") from None
         self.shown = len(self.text[:shown].encode())

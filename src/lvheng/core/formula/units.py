@@ -82,7 +82,11 @@ def convert(
 
 
 def _scaled(m: Measured, size: Fraction) -> Node:
-    return m.node if m.free or m.size == size else Scale(m.node, m.size / size, column=m.node.column)
+    if m.free or m.size == size:
+        return m.node
+    if isinstance(m.node, Round):  # what is rounded is the converted figure
+        return replace(m.node, of=Scale(m.node.of, m.size / size, column=m.node.column))
+    return Scale(m.node, m.size / size, column=m.node.column)
 
 
 def _unit_label(unit: str) -> str:
