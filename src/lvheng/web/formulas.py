@@ -59,8 +59,9 @@ def _say(node: s.Node, indicator: Namer, rule: Namer) -> str:
             return f"−{inner(node.of)}"
         case s.Binary():
             tight = node.op in "*/"
-            left = inner(node.left) if tight else say(node.left)
-            right = inner(node.right) if tight or node.op == "-" else say(node.right)
+            left = inner(node.left) if tight and not (isinstance(node.left, s.Binary) and node.left.op in "*/") else say(node.left)
+            loose = isinstance(node.right, s.Binary) and node.right.op in "*/"
+            right = inner(node.right) if tight or (node.op == "-" and not loose) else say(node.right)
             return f"{left} {_SIGNS[node.op]} {right}"
         case s.Power():
             return f"{inner(node.of)}^{node.exponent}"

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from lvheng.web.pages import access, catalogue, home, plan, region, search, target, verification
+from lvheng.web.pages import access, catalogue, drafts, home, plan, region, search, target, verification
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("plan/", plan.plan, name="plan"),
+    path("plan/read/", drafts.read, name="plan_read"),
+    path("plan/drafts/<int:pk>/", drafts.draft, name="plan_draft"),
+    path("plan/drafts/<int:pk>/plan.yaml", drafts.download, name="plan_draft_file"),
+    path("plan/drafts/<int:pk>/header/", drafts.header, name="plan_draft_header"),
+    path("plan/drafts/<int:pk>/add/<str:part>/", drafts.add, name="plan_draft_add"),
+    path("plan/drafts/<int:pk>/item/<str:item>/", drafts.item, name="plan_draft_item"),
     path("clause/<str:clause_id>/", plan.clause, name="clause"),
     path("target/<str:target_id>/", target.target, name="target"),
     path("explain/<str:indicator>/<str:region>/<path:period>/", target.explanation, name="explanation"),

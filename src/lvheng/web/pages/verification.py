@@ -45,11 +45,15 @@ def _verdict(agrees: bool | None) -> str:
 
 
 def case_table(cases: list[Any], title: str, *, linked: bool = False) -> Table:
+    rules, sources = {c.rule for c in cases}, {words.cite(c.source) for c in cases}
+    same = linked and len(cases) > 1
     columns = [
-        Column("title", _("项目"), wide=True), Column("region", _("地区")), Column("period", _("期间")), Column("published", _("公布值"), number=True), Column("computed", _("复算值"), number=True),
-        Column("difference", _("相差"), number=True), Column("agrees", _("结论")), Column("rule", _("取舍规则"), wide=True), Column("source", _("来源"), wide=True),
+        Column("title", _("项目"), wide=True), Column("region", _("地区")), Column("period", _("期间")), Column("published", _("公布值"), number=True),
+        Column("computed", _("复算值"), number=True), Column("difference", _("相差"), number=True), Column("agrees", _("结论")),
+        *([] if same and len(rules) == 1 else [Column("rule", _("取舍规则"), wide=True)]), *([] if same and len(sources) == 1 else [Column("source", _("来源"), wide=True)]),
         Column("sure", _("核实")),
     ]  # fmt: skip
+    notes = [f"{_('取舍规则')}：{x}" for x in rules if same and len(rules) == 1] + [f"{_('来源')}：{x}" for x in sources if same and len(sources) == 1]
     rows, marked = [], {}
     for i, c in enumerate(cases):
         if not c.agrees:
@@ -58,6 +62,6 @@ def case_table(cases: list[Any], title: str, *, linked: bool = False) -> Table:
             "title": Cell(words.name_of(c), url=f"?case={c.id}#case" if linked else ""), "region": c.region, "period": c.period,
             "published": Cell(c.published if c.published is not None else c.published_text, text=c.published_text, order=c.published),
             "computed": Cell(c.computed, text=c.computed_text, reason="；".join(c.reasons) or _("缺少输入，未能复算。"), order=c.computed),
-            "difference": Cell(c.difference, text="" if c.difference is not None else "·"), "agrees": _verdict(c.agrees), "rule": c.rule, "source": words.cite(c.source), "sure": Cell(words.word(c.confidence.label), html=confidence(c.confidence) or words.word(c.confidence.label)),
+            "difference": Cell(c.difference, reason=_("公布的是结论，不比数值。")), "agrees": _verdict(c.agrees), "rule": c.rule, "source": words.cite(c.source), "sure": Cell(words.word(c.confidence.label), html=confidence(c.confidence) or words.word(c.confidence.label)),
         })  # fmt: skip
-    return Table(columns, rows, title=title, marked=marked, name=_("复算核对"))
+    return Table(columns, rows, title=title, marked=marked, name=_("复算核对"), notes=notes)

@@ -56,16 +56,9 @@
     document.addEventListener(name, (event) => {
       const from = event.detail.elt;
       const link = from && (from.getAttribute("href") || (from.querySelector("a[href]") || {}).href);
-      if (event.detail.xhr && event.detail.xhr.status === 422) return;
       if (link) window.location.assign(link);
     });
   }
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.xhr.status === 422) {
-      event.detail.shouldSwap = true;
-      event.detail.isError = false;
-    }
-  });
 
   // --- 表格：点表头排序，按字筛选 ---
   const collator = new Intl.Collator("zh-Hans-CN", { numeric: true });
