@@ -8,6 +8,7 @@ in a bit mask; any finding beyond those sends the packet to the plain decoder.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,7 @@ _FLAG = len(SUFFIXES) - 1
 _CONCENTRATIONS = 8  # the first eight
 _SLOTS = 1 << 15  # of the code table
 _MOST_CODES = 8192
+_LEARNABLE = re.compile(r"[A-Za-z0-9_-]{1,8}")  # what the kernel's own scan takes for a code
 _POW10 = np.array([10.0**n for n in range(23)])
 _START = np.array(checksum.START, np.int64)
 _POWERS = np.array(checksum.POWERS, np.int64)
@@ -96,9 +98,9 @@ class Codes:
             self.learn(code)
 
     def learn(self, sent: str) -> None:
-        raw = sent.encode()
-        if sent in self.index or not 1 <= len(raw) <= 8 or len(self.names) >= _MOST_CODES or not raw.isascii():
+        if sent in self.index or len(self.names) >= _MOST_CODES or not _LEARNABLE.fullmatch(sent):
             return
+        raw = sent.encode()
         table = tables()
         number = len(self.names)
         code = table.from_old.get(sent, sent)

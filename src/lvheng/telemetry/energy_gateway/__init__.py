@@ -1,0 +1,1 @@
+"""Energy data of key energy users: HTTPS and JSON in, registers to consumption, completeness."""
