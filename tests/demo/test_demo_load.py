@@ -20,7 +20,7 @@ from lvheng.demo.pack import assemble
 from lvheng.observations.models import Observation, Posting, SourceDocument, Subject
 from lvheng.observations.services import ensure_region, ensure_source
 from lvheng.observations.store import Figure, history, record
-from lvheng.plan.schema import Plan
+from lvheng.plan.schema import Plan, load_plan
 from tests.demo.mini import write_mini
 
 pytestmark = pytest.mark.django_db
@@ -163,7 +163,8 @@ def test_accounts_can_sign_in_and_are_made_once(site, settings: LazySettings, fi
     assert authenticate(RequestFactory().post("/"), username=lead.username, password=lead.password)
     assert lead.password not in User.objects.get(username="demo-lead").password
     assert len({a.password for a in made}) == len(made)
-    assert [a["username"] for a in accounts()] == [a.username for a in made]
+    assert [(a["username"], a["password"]) for a in accounts()] == [(a.username, a.password) for a in made]
+    assert all(a["title"] for a in accounts())
     assert not User.objects.filter(is_superuser=True).exists()
 
 
@@ -197,9 +198,28 @@ def test_behind_https_the_page_shows_no_passwords(site, settings: LazySettings):
     assert accounts() == []
 
 
-def test_county_targets_are_given_on_a_demo_site_only(site):
-    assert services.demo_county_targets(site.plan) == ()
+def test_county_targets_are_kept_on_a_demo_site_only(site, settings: LazySettings, tmp_path):
+    settings.HOME = tmp_path / "home"
+    assert services.keep_county_targets(site.plan) == 0
+    assert not settings.HOME.exists()
     site()
-    shares = services.demo_county_targets(site.plan)
-    assert shares
-    assert all(s.synthetic for s in shares)
+    count = services.keep_county_targets(site.plan)
+    file = services.county_targets_file(site.plan)
+    stamp = file.stat().st_mtime_ns
+    assert services.keep_county_targets(site.plan) == count > 0
+    assert file.stat().st_mtime_ns == stamp
+    read = load_plan(site.plan.folder, shares=file).county_targets
+    assert len(read) == count
+    assert all(t.synthetic for t in read)
+    assert sum(t.value for t in read) == site.plan.target_by_id["T1"].value
+
+
+def test_a_plan_with_its_own_county_targets_gets_none(site, settings: LazySettings, tmp_path):
+    settings.HOME = tmp_path / "home"
+    site()
+    own = site.plan.folder / "county_targets.yaml"
+    own.write_text("targets: []\n", encoding="utf-8")
+    try:
+        assert services.keep_county_targets(site.plan) == 0
+    finally:
+        own.unlink()

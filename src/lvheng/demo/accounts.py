@@ -45,14 +45,15 @@ class _Person:
 
 
 def accounts() -> list[dict[str, str]]:
-    """The accounts that can be tried, for the sign-in page; none where there is no demonstration or under HTTPS.
+    """The accounts that can be tried (title, username, password), for the sign-in page; none where there is no demonstration or under HTTPS.
 
     A site that is served by HTTPS is open to others: there the passwords are printed in the terminal only.
     """
     if settings.HTTPS or not Posting.objects.filter(kind="demo").exists():
         return []
     known = User.objects.filter(username__startswith="demo-").order_by("pk")
-    return [asdict(_shown(user)) for user in known if user.is_active]
+    shown = [_shown(user) for user in known if user.is_active]
+    return [asdict(a) | {"title": f"{a.role}（{a.name.removeprefix('演示·')}）"} for a in shown]
 
 
 def ensure_accounts(plan: Plan) -> list[Account]:

@@ -59,7 +59,7 @@ def demo(seed: int | None, out: Path | None, load: bool, plan_id: str | None) ->
 
 
 def _load(plan_id: str | None, seed: int | None) -> None:
-    from lvheng.demo.services import demo_accounts, load_demo
+    from lvheng.demo.services import demo_accounts, keep_county_targets, load_demo
     from lvheng.observations import view
 
     plan = view.current(plan_id).plan
@@ -70,6 +70,7 @@ def _load(plan_id: str | None, seed: int | None) -> None:
             click.echo(f"\r\033[K{stage} {done:,}/{total:,}", nl=False, err=True)
 
     report = load_demo(plan, view.catalogue(), advance, seed)
+    keep_county_targets(plan)
     if live:
         click.echo("\r\033[K", nl=False, err=True)
     click.echo(f"演示数据：{report}。")

@@ -7,6 +7,7 @@ A site that already holds real figures refuses it. A published figure is never o
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import yaml
 from django.conf import settings
@@ -22,7 +23,7 @@ from lvheng.observations.catalogue import Catalogue
 from lvheng.observations.models import Observation, Posting, Subject
 from lvheng.observations.services import ensure_region, ensure_source
 from lvheng.observations.store import Figure, Progress, Recorded, record
-from lvheng.plan.schema import CountyTarget, Plan
+from lvheng.plan.schema import Plan
 
 KIND = "demo"
 BY = "演示数据生成器"
@@ -139,24 +140,35 @@ def _figures(rows: Iterable[Row], published: set[tuple[str, str, str, str]], sou
     ]
 
 
-def demo_county_targets(plan: Plan) -> tuple[CountyTarget, ...]:
-    """Invented targets of counties on a demo site, for those that the plan does not give; else none."""
-    if not is_demo_site() or not parameter_file(settings.DATA_FOLDER, plan.id).exists():
-        return ()
-    given = {(t.target, t.region) for t in plan.county_targets}
-    return tuple(t for t in county_targets(plan, settings.DATA_FOLDER) if (t.target, t.region) not in given)
+def county_targets_file(plan: Plan) -> Path:
+    """Where a demo site keeps invented county targets; read for plans that have none of their own."""
+    return settings.HOME / "demo" / plan.folder.name / "county_targets.yaml"
 
 
-def keep_county_targets(plan: Plan) -> None:
-    """Write the invented county targets where the view looks for them; a plan's own file goes before them."""
-    path = settings.HOME / "demo" / plan.id / "county_targets.yaml"
-    shares = [share.model_dump(mode="json", exclude_defaults=True) for share in demo_county_targets(plan)]
-    text = "# 演示数据：虚构的分解目标，由演示数据生成器写出。\n" + yaml.safe_dump(
-        {"targets": shares}, allow_unicode=True, sort_keys=False
-    )
-    if shares and not (path.exists() and path.read_text(encoding="utf-8") == text):
+def keep_county_targets(plan: Plan) -> int:
+    """Write invented targets of counties for a plan whose counties have none; returns how many there are.
+
+    Nothing is done where there is no demonstration, and nothing is written that is there already.
+    """
+    own = (plan.folder / "county_targets.yaml").exists()
+    if own or not is_demo_site() or not parameter_file(settings.DATA_FOLDER, plan.id).exists():
+        return 0
+    targets = [
+        {
+            "target": t.target, "region": t.region, "value": f"{t.value:f}", "unit": t.unit, "binding": t.binding, "issued": t.issued,
+            "synthetic": t.synthetic, "source": t.source,
+        }
+        for t in county_targets(plan, settings.DATA_FOLDER)
+    ]  # fmt: skip
+    head = "# 演示数据：各县（市）区分解目标未公开，以下为虚构。由 lvheng demo 写成，勿改。\n"
+    text = head + yaml.safe_dump({"targets": targets}, allow_unicode=True, sort_keys=False)
+    path = county_targets_file(plan)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        fresh = path.with_suffix(".new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    return len(targets)
 
 
 def demo_accounts(plan: Plan | None = None) -> list[Account]:
