@@ -49,7 +49,8 @@ TABLE_COLUMN = re.compile(
     r"(?:19|20)\d\d年?|目标|属性|现状|基期|基准|单位|约束|指标值|年均|累计|增[长速]|降幅|类型|性质|十[一二三四五]五"
 )
 SPACE_GAP = re.compile(r"[ \u3000\xa0]+(?!年|以上|以下|左右|以内|%|）)")  # not inside 2020 年, 90 以上
-CELL_GAP = re.compile(r"[ \u3000\xa0]*[\t|｜│┃][ \t\u3000\xa0|｜│┃]*|[ \u3000\xa0]{2,}")
+BORDER = " \t\r\n\u3000\xa0|｜│┃"
+CELL_GAP = re.compile(r"\s*[\r\n]+\s*|[ \u3000\xa0]*[\t|｜│┃][ \u3000\xa0]*|[ \u3000\xa0]{2,}")
 
 
 @dataclass(slots=True)
@@ -137,8 +138,8 @@ def _squeeze(raw: str, start: int) -> tuple[str, list[int]]:
 
 def _split_cells(raw: str) -> list[tuple[str, int]]:
     """Cells of a table line with their offsets in the line; single spaces part cells only as a last resort."""
-    body = raw.strip()
-    lead = len(raw) - len(raw.lstrip())
+    body = raw.strip(BORDER)
+    lead = len(raw) - len(raw.lstrip(BORDER))
     for gap in (CELL_GAP, SPACE_GAP):
         cells: list[tuple[str, int]] = []
         last = 0
@@ -149,6 +150,65 @@ def _split_cells(raw: str) -> list[tuple[str, int]]:
         if len(cells) > 1:
             return cells
     return [(body, lead)]
+
+
+FLAT_HEAD = re.compile(
+    r"序号|类别|领域|分类|指标(?:名称|类别|类型|属性|值|内容)?|主要指标|项目|(?:计量)?单位|属性|类型|性质|目标值?|规划目标|基期值?|基准值?|现状值?|累计|年均.{0,6}|"
+    r"(?:19|20)\d\d年?.{0,6}|“?十[一二三四五六七]五”?.{0,8}"
+)
+FLAT_NATURE = re.compile(r"约束性?|预期性?|指导性")
+FLAT_CELL = 34  # characters of the longest cell
+
+
+def _unflatten(lines: list[_Line], plain: str) -> list[_Line]:
+    """Put a table that a web copy gives one cell a line back into rows."""
+    result: list[_Line] = []
+    i = 0
+    while i < len(lines):
+        k = i
+        while k < len(lines) and k - i < 12 and FLAT_HEAD.fullmatch(lines[k].chars):
+            k += 1
+        heads = [line.chars for line in lines[i:k]]
+        width = len(heads)
+        sound = (
+            width >= 3 and any(TABLE_HEAD.search(h) for h in heads) and any(re.search(r"\d{4}|目标", h) for h in heads)
+        )
+        end = k
+        while sound and end < len(lines) and len(lines[end].chars) <= FLAT_CELL and not _ends_flat(lines[end].chars):
+            end += 1
+        rows = _flat_rows(lines[k:end], width, bool(re.search(r"属性|类型|性质", heads[-1]))) if sound else []
+        if not rows:
+            result.append(lines[i])
+            i += 1
+            continue
+        for group in [lines[i:k], *rows]:
+            first, last = group[0], group[-1]
+            raw = plain[first.start : last.start + len(last.raw)]
+            result.append(_Line("".join(g.chars for g in group), [p for g in group for p in g.at], raw, first.start))
+        i = k + sum(map(len, rows))
+    return result
+
+
+def _ends_flat(chars: str) -> bool:
+    return (
+        any(c in chars for c in "。；")
+        or chars.startswith("注")
+        or re.match(rf"[{NUMERALS}]{{1,3}}、|（[{NUMERALS}]+）|第.{{1,4}}[章条]|附件|表\d|专栏", chars) is not None
+    )
+
+
+def _flat_rows(cells: list[_Line], width: int, by_nature: bool) -> list[list[_Line]]:
+    """Rows of cells: closed by a cell that names the nature, or of equal length."""
+    rows: list[list[_Line]] = []
+    row: list[_Line] = []
+    for cell in cells:
+        row.append(cell)
+        if (by_nature and FLAT_NATURE.fullmatch(cell.chars)) or (not by_nature and len(row) == width):
+            if len(row) > width + 2 or len(row) < 2:
+                break
+            rows.append(row)
+            row = []
+    return rows
 
 
 def _is_head(line: _Line) -> bool:
@@ -184,7 +244,12 @@ def _mark_tables(lines: list[_Line]) -> set[int]:
     while i < len(lines):
         if _is_head(lines[i]):
             j = i + 1
-            while j < len(lines) and _in_table(lines[j]) and not _is_head(lines[j]):
+            tabs = lines[i].raw.strip().count("\t")
+            while (
+                j < len(lines)
+                and (_in_table(lines[j]) or (tabs > 1 and lines[j].raw.count("\t") == tabs))
+                and not _is_head(lines[j])
+            ):
                 j += 1
             rows = sum(1 for line in lines[i + 1 : j] if len(_split_cells(line.raw)) > 1)
             if rows:
@@ -260,9 +325,11 @@ def mend(original: str) -> Mended:
     offset = 0
     for raw in re.split(r"(?<=[\n\r\f\v\x1c-\x1e\x85\u2028\u2029])", plain):
         chars, at = _squeeze(raw, offset)
-        if chars and not (len(chars) < 14 and PAGE_NUMBER.fullmatch(chars)):
+        if chars:
             lines.append(_Line(chars, at, raw.rstrip("\r\n\f\v"), offset))
         offset += len(raw)
+    lines = _unflatten(lines, plain)
+    lines = [line for line in lines if len(line.chars) >= 14 or not PAGE_NUMBER.fullmatch(line.chars)]
     heads = _mark_tables(lines)
     wrapped = _wrap_width(lines)
 

@@ -52,8 +52,7 @@ def read_prose(
         near = first_hole
         while near < len(holes) and holes[near][0] < paragraph.end:
             near += 1
-        for sentence in sentences(mended, start, paragraph.end, holes[first_hole:near]):
-            _sentence(reader, sentence, state)
+        read_range(reader, start, paragraph.end, holes[first_hole:near], state)
         if mended.text[max(start, paragraph.end - 1) : paragraph.end] == "：" and state.leading:
             leading[owner] = state.leading
     draft.targets.extend(reader.targets)
@@ -62,6 +61,12 @@ def read_prose(
         if reason == UNEXPLAINED and any(a <= begin and end <= b for a, b in inside):
             continue  # 应100%预留: read as words
         draft.notes.append({"kind": "number", "span": [begin, end], "text": words, "reason": reason})
+
+
+def read_range(reader: PhraseReader, start: int, end: int, holes: list[tuple[int, int]], state: State) -> None:
+    """Read the sentences of a range of the mended text."""
+    for sentence in sentences(reader.mended, start, end, holes):
+        _sentence(reader, sentence, state)
 
 
 def _path(owner: str, titles: dict[str, str], parents: dict[str, str]) -> list[str]:

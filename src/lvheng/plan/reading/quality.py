@@ -19,7 +19,7 @@ RATE = re.compile(r"(?:率|比例|比重|占比|下降|降低|减少|提高)[^�
 BLANK = re.compile(
     r"(?:达到?|下降|降低|减少|提高|控制在|不低于|超过|新增|完成|建成|到|约|为|较|比)(?:约)?(?:[*×_＿□○●xX]{2,}|[*□]|X(?=[%万亿吨家个座公]))|[*×□_]{2,}(?=[%年月万亿吨家个座公元辆]|个百分点)"
 )
-JUNK = re.compile(r"(?<=[\u4e00-\u9fff])[~^*#@$&|\\`=+<>{}■□◆◇★☆●○▲△▼※→←↑↓♦♣♠♥¤§¨©®°±¿½]{1,3}(?=[\u4e00-\u9fff])")
+JUNK = re.compile(r"(?<=[\u4e00-\u9fff])[*#@$|\\`{}■□◆◇★☆●○▲△▼※→←↑↓♦♣♠♥¤§¨©®°±¿½]{1,3}(?=[\u4e00-\u9fff])")
 PINYIN = re.compile(r"(?<=[\u4e00-\u9fff])[a-zāáǎàōóǒòēéěèīíǐìūúǔùǖǘǚǜü]{1,6}(?=[\u4e00-\u9fff])")
 KNOWN_LATIN = re.compile(r"(?:m|t|g|km|kw|kwh|app|pm|d|h|a|co|p|v|mw|kg|mg|tce|m³|e|i|o|w|x|b|c|ii|iii)$")
 ANNOTATED = re.compile(r"(?<=[\u4e00-\u9fff])（[a-zāáǎàōóǒòēéěèīíǐìūúǔùǖǘǚǜü]{1,6}）(?=[\u4e00-\u9fff])")
@@ -79,7 +79,7 @@ def check(mended: Mended, name: str = "") -> list[Problem]:
     latin = [m for m in PINYIN.finditer(text) if not KNOWN_LATIN.match(m[0])]
     for found, what in ((junk, "符号"), ([*latin, *ANNOTATED.finditer(text)], "拼音或字母")):
         if len(found) >= 3:
-            heavy = len(found) > han * 0.005 or len(found) >= 20
+            heavy = len(found) >= max(10, han * 0.005) or len(found) > han * 0.02
             report("junk", f"汉字之间夹有多余的{what}（{len(found)}处）", Severity.BLOCKER if heavy else Severity.WARNING, found,
                    fix="请从公布的原文重新复制")  # fmt: skip
     return problems

@@ -80,7 +80,7 @@ def read_text(text: str, *, name: str = "", bodies: Mapping[str, str] | None = N
     elif draft.doc.get("date"):
         plan_year = int(draft.doc["date"][:4])
     read_prose(draft, mended, placed, [(f.start, f.end) for f in notes if not f.inline], plan_year)
-    read_tables(draft, mended, placed)
+    read_tables(draft, mended, placed, plan_year)
     draft.targets.sort(key=lambda t: (t.span, t.value_span or t.span))
     for i, target in enumerate(draft.targets, 1):
         target.id = f"T{i:03d}"

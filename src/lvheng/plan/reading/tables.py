@@ -13,6 +13,7 @@ from lvheng.plan.reading.deadlines import five_year, last_day
 from lvheng.plan.reading.model import QUANTITATIVE, Draft, Target
 from lvheng.plan.reading.normalise import Cell, Mended, Paragraph
 from lvheng.plan.reading.numbers import Number, find_numbers
+from lvheng.plan.reading.tasks import read_tasks
 
 NATURE = re.compile(r"约束性|预期性|指导性|约束|预期")
 YEAR = re.compile(r"(?:19|20)\d\d")
@@ -28,6 +29,7 @@ DECLARED = re.compile(r"下降|降低|减少|削减|比(?:19|20)\d\d")
 SUBJECT_HEAD = re.compile(
     r"^(?:地区|各?[县市区]|.{0,6}（[县市区、]+）.{0,2}|各?设区市|行政区划?|行业|部门|城市|单位名称|企业名称|区域|市州|州市|流域)$"
 )
+TASK_HEAD = re.compile(r"牵头单位|责任单位|牵头部门|责任部门|配合单位|责任主体")
 SUM_MARK = re.compile(r"^〔(.+)〕$|^（(.+)）$")
 UNIT_IN_NAME = re.compile(r"[（〔](?P<unit>[^（）〔〕]{1,16})[）〕]\s*(?:\d?\*?)$")
 SIGN = re.compile(r"^(?P<sign>≥|≤|>=|<=|>|<)")
@@ -52,7 +54,7 @@ class Row:
     cells: list[Cell] = field(default_factory=list)
 
 
-def read_tables(draft: Draft, mended: Mended, placed: list[Placed]) -> None:
+def read_tables(draft: Draft, mended: Mended, placed: list[Placed], plan_year: int | None) -> None:
     """Add the targets of every table of indicators to the draft. Targets with years before the plan are bases."""
     starts = [p.start for p in placed]
     table: list[Paragraph] = []
@@ -64,7 +66,13 @@ def read_tables(draft: Draft, mended: Mended, placed: list[Placed]) -> None:
             at = bisect_right(starts, table[0].start) - 1
             clause = placed[at].clause.id if at >= 0 else ""
             caption = _caption(mended.text, table[0].start)
-            _table(draft, mended, table, clause, caption)
+            columns = _columns(table[0], draft)
+            if any(c.role in ("target", "change") for c in columns) and not any(
+                TASK_HEAD.search(c.head) for c in columns
+            ):
+                _table(draft, mended, table, columns, clause, caption)
+            else:
+                read_tasks(draft, mended, table, clause, plan_year)
         table = [paragraph] if paragraph.heads_table else []
 
 
@@ -278,10 +286,10 @@ def _is_unit(words: str) -> bool:
     )
 
 
-def _table(draft: Draft, mended: Mended, table: list[Paragraph], clause: str, caption: str) -> None:
-    columns = _columns(table[0], draft)
-    if not any(c.role in ("target", "change") for c in columns):
-        return
+def _table(
+    draft: Draft, mended: Mended, table: list[Paragraph], columns: list[Column], clause: str, caption: str
+) -> None:
+    """Add the targets of one table of indicators."""
     above = ""
     table = _second_head(table, columns, draft)
     for row in _rows(table, columns):
