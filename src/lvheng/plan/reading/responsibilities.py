@@ -23,7 +23,7 @@ ROLE = re.compile(
 )
 LABEL = re.compile(
     r"〔?(?P<label>(?:(?:市级|省级|区级|县级)?(?:牵头|责任|配合|参加|参与|主办|协办|承办|协同|落实|实施|主管|督导|负责|组织|支持)(?:单位|部门|主体|机构|处室|科室)"
-    r"|(?:牵头|配合|主办|协办|责任)(?:领导)?|(?:责任|落实|牵头)(?:及|和|、)(?:配合|参与|参加|责任)(?:单位|部门))(?:〔[^〕]{0,8}〕|（[^）]{0,8}）)?)〕?[：:]"
+    r"|(?:牵头|配合|主办|协办|责任)(?:领导)?|(?:责任|落实|牵头)(?:及|和|、)(?:配合|参与|参加|责任)(?:单位|部门))(?:〔[^〕]{0,8}〕|（[^）]{0,8}）)?)(?:〕?[：:]|〕)"
 )
 TIME_LABEL = re.compile(r"〔?(?:完成|办结|时间|整改)(?:时限|时间|期限|节点|要求|进度)?〕?：[^，。；\n]*")
 LABEL_ROLE = (("牵头", "lead"), ("主办", "lead"), ("配合", "cooperate"), ("参", "cooperate"), ("协", "cooperate"), ("支持", "cooperate"),
@@ -31,7 +31,9 @@ LABEL_ROLE = (("牵头", "lead"), ("主办", "lead"), ("配合", "cooperate"), (
 INHERIT = re.compile(
     r"(?:以下|下同|以下各项|以下任务|以下均|各项(?:任务|工作))[^。〕）]{0,60}?(?:不再(?:一一)?列出|不再列|下同|均需|均由|均须)|下同"
 )
-REMARK = re.compile(r"[（〔][^（）〔〕]*(?:牵头|下同|不再)[^（）〔〕]*[）〕]$")  # （列第一位者为牵头单位，下同）
+REMARK = re.compile(
+    r"[（〔][^（）〔〕]*(?:下同|不再|[列排][在第首])[^（）〔〕]*[）〕]$"
+)  # （列第一位者为牵头单位，下同）
 FIRST_LEADS = re.compile(
     r"(?:列|排)(?:在)?(?:第一位|首位|第一)(?:的|者)?(?:单位|部门)?(?:的)?(?:为|是)?(?:牵头|主办)|第一个(?:单位|部门)?为牵头|首位为牵头"
 )
@@ -136,6 +138,7 @@ def _assign(lists: _Lists, role: str, names: list[str]) -> None:
 
 def _read_roles(content: str) -> tuple[_Lists, bool, str]:
     """Bodies by role of one note's words, whether any role word stands in it, and its style."""
+    content = _marked(content)
     lists = _Lists()
     pending: list[str] = []
     seen = False
@@ -196,6 +199,12 @@ def _read_roles(content: str) -> tuple[_Lists, bool, str]:
     else:
         style = "shared"
     return lists, seen, style
+
+
+def _marked(content: str) -> str:
+    """甲（牵头）、乙 and 甲牵头、乙配合 written like 甲牵头，乙配合."""
+    content = re.sub(r"（(牵头|主办|配合|参与|协办)(?:单位|部门)?）、?", r"\1，", content)
+    return re.sub(r"(牵头|主办|配合|参与|参加|协办|负责)、", r"\1，", content)
 
 
 def _closing_role(piece: str) -> re.Match[str] | None:
@@ -377,7 +386,7 @@ def _labelled(mended: Mended, covered: list[tuple[int, int]]) -> list[Found]:
             words = re.split(r"。|〔?(?:完成|办结)(?:时限|时间|期限)", words)[0].rstrip("；，。〔")
             if "领导" in m["label"]:
                 continue  # persons, not bodies
-            words = REMARK.sub("", words)
+            words = _marked(REMARK.sub("", words)).rstrip("，")
             role = _label_role(m["label"])
             if role == "others" and _closing_role(re.split(r"[，；]", words)[0]):
                 close()
@@ -400,6 +409,7 @@ def _labelled(mended: Mended, covered: list[tuple[int, int]]) -> list[Found]:
 
 INLINE = re.compile(
     r"(?:^|[，。；：])(?P<bodies>(?:由|请)[^，。；]{2,120}?)(?P<role>牵头(?:负责|落实|组织实施|组织)?)(?=[，。；]|$)"
+    r"|(?:^|[，。；：])由(?P<by>[市省县区州][^，。；]{2,120}?)(?:负责(?:组织实施|落实|实施)?|组织实施)(?=[，。；]|$)"
     r"|(?<=。)(?P<plain>[市省县区][^，。；：]{2,120}?)(?:牵头(?:负责|落实)?|按职责分工负责|负责(?:落实)?)(?=[，。；]|$)",
     re.M,
 )
@@ -410,8 +420,10 @@ def _inline(mended: Mended, covered: list[tuple[int, int]]) -> list[Found]:
     text = mended.text
     found: list[Found] = []
     for m in INLINE.finditer(text):
-        start = m.start("bodies") if m["bodies"] else m.start("plain")
-        if m["plain"] and looks_like_bodies(split_bodies(m["plain"])[0]) < 1:
+        group = m.lastgroup if m.lastgroup != "role" else "bodies"
+        named = group in ("plain", "by")
+        start = m.start(group or 0)
+        if named and looks_like_bodies(split_bodies(m[group or 0])[0]) < 1:
             continue
         if any(a <= start < b for a, b in covered):
             continue
@@ -426,7 +438,7 @@ def _inline(mended: Mended, covered: list[tuple[int, int]]) -> list[Found]:
             kept.append(piece)
         content = words[: sum(map(len, kept)) + len(kept) - 1]
         note = _note(content, content)
-        if note and (note.lead or m["plain"]):
+        if note and (note.lead or named):
             note.confidence, note.reason = 0.8, "由正文句子读取"
             found.append(Found(note, start, start + len(content), inline=True))
     return found
