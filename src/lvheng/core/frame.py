@@ -138,19 +138,17 @@ class _Grid:
     has: set[str] = field(default_factory=set)
 
 
-class _Pass:
-    def __init__(self, model: Model, kind: Kind, indices: list[int], wanted: list[str], on: Engine):
-        self.model, self.kind, self.indices, self.on = model, kind, indices, on
+class Scope:
+    """What a pass has to cover: variables in order, and periods as far back as any formula reaches."""
+
+    def __init__(self, model: Model, kind: Kind, indices: list[int], wanted: list[str]):
+        self.model, self.kind, self.indices = model, kind, indices
         self.wanted = [model[code].code for code in wanted]
         self.codes = model.needs(wanted)
         self.per_year = kind.per_year or 1
         self.low = self._history()
         self.high = max(indices)
         self.span = [Period.from_index(kind, i) for i in range(self.low, self.high + 1)]
-        self.columns: dict[str, _Column] = {}
-        self.grids: dict[str, _Grid] = {}
-        self.inner: dict[tuple[str, s.Node], str] = {}
-        self.name_of = {code: f"v{n}" for n, code in enumerate(self.codes)}
         self.observed = [code for code in self.codes if self._sometimes_observed(code)]
 
     # --- what is needed -----------------------------------------------------------------------
@@ -184,21 +182,21 @@ class _Pass:
             case s.Name():
                 yield node.code, low
             case s.Lag():
-                yield from self._reach(node.of, low - self._steps(node.months))
+                yield from self._reach(node.of, low - self.steps(node.months))
             case s.Base():
                 yield from self._reach(node.of, min(low, self.model.base_year * self.per_year))
             case s.Ytd():
-                yield from self._reach(node.of, low - low % self.per_year if self._adds_up else low)
+                yield from self._reach(node.of, low - low % self.per_year if self.adds_up else low)
             case _:
                 for part in node.parts():
                     yield from self._reach(part, low)
 
     @property
-    def _adds_up(self) -> bool:
+    def adds_up(self) -> bool:
         """Whether cumulating since January means adding periods of this kind."""
         return self.kind in (Kind.MONTH, Kind.QUARTER, Kind.HALF)
 
-    def _steps(self, months: int) -> int:
+    def steps(self, months: int) -> int:
         """Rows back for a lag; 0 when this kind of period has no such neighbour."""
         size = {Kind.YEAR: 12, Kind.HALF: 6, Kind.QUARTER: 3, Kind.MONTH: 1, Kind.YTD: 12}[self.kind]
         if months % size:
@@ -210,6 +208,49 @@ class _Pass:
         if code in self.model.recursive:
             return True
         return any(variable.formula_on(self.model.rule_day(p)) is None for p in self.span)
+
+    def stretches(self, code: str) -> list[tuple[int, int, s.Node | None]]:
+        """First and last period of each formula of a variable, in order; None where it is observed."""
+        variable = self.model[code]
+        trees = dict(self.model.trees(code))
+        ranges: list[tuple[int, int, s.Node | None]] = []
+        for p in self.span:
+            f = variable.formula_on(self.model.rule_day(p))
+            if code in self.model.recursive and p.year < self.model.first_year:
+                f = None
+            tree = trees[f] if f is not None else None
+            if ranges and ranges[-1][2] is tree:
+                ranges[-1] = (ranges[-1][0], p.index, tree)
+            else:
+                ranges.append((p.index, p.index, tree))
+        return ranges
+
+    def figures(self, node: s.Node) -> Iterator[s.Node]:
+        match node:
+            case s.Name():
+                if not self.model[node.code].dimensions:
+                    return
+                if node.code in self.observed:
+                    yield node
+                for _, tree in self.model.trees(node.code):
+                    yield from self.figures(tree)
+            case s.Lag():
+                yield from (s.Lag(n, node.months) for n in self.figures(node.of))
+            case s.Base():
+                yield from (s.Base(n) for n in self.figures(node.of))
+            case _:
+                for part in node.parts():
+                    yield from self.figures(part)
+
+
+class _Pass(Scope):
+    def __init__(self, model: Model, kind: Kind, indices: list[int], wanted: list[str], on: Engine):
+        super().__init__(model, kind, indices, wanted)
+        self.on = on
+        self.columns: dict[str, _Column] = {}
+        self.grids: dict[str, _Grid] = {}
+        self.inner: dict[tuple[str, s.Node], str] = {}
+        self.name_of = {code: f"v{n}" for n, code in enumerate(self.codes)}
 
     # --- the run ------------------------------------------------------------------------------
     def run(self, data: Any) -> Table:
@@ -313,7 +354,7 @@ class _Pass:
         keys = ["region", "item"] if grid else ["region"]
         match node:
             case s.Lag():
-                inner, n = self._plain(node.of, grid), self._steps(node.months)
+                inner, n = self._plain(node.of, grid), self.steps(node.months)
                 self._add_window(
                     name, grid, inner,
                     lambda: nw.col(inner).shift(n).over(*keys, order_by="period") if n else vector.missing(),
@@ -344,7 +385,7 @@ class _Pass:
 
     def _cumulated(self, inner: str, keys: list[str]) -> nw.Expr:
         column = nw.col(inner)
-        if not self._adds_up:
+        if not self.adds_up:
             return column
         count = column.cum_count().over(*keys, "year", order_by="period")
         total = column.cum_sum().over(*keys, "year", order_by="period")
@@ -356,25 +397,8 @@ class _Pass:
 
     def _presence(self, node: s.Node) -> s.Node:
         """1 or missing, as a formula: coalesce over the figures, each raised to the power 0."""
-        unique = tuple(dict.fromkeys(s.Power(n, 0) for n in self._figures(node)))
+        unique = tuple(dict.fromkeys(s.Power(n, 0) for n in self.figures(node)))
         return unique[0] if len(unique) == 1 else s.Coalesce(unique)
-
-    def _figures(self, node: s.Node) -> Iterator[s.Node]:
-        match node:
-            case s.Name():
-                if not self.model[node.code].dimensions:
-                    return
-                if node.code in self.observed:
-                    yield node
-                for _, tree in self.model.trees(node.code):
-                    yield from self._figures(tree)
-            case s.Lag():
-                yield from (s.Lag(n, node.months) for n in self._figures(node.of))
-            case s.Base():
-                yield from (s.Base(n) for n in self._figures(node.of))
-            case _:
-                for part in node.parts():
-                    yield from self._figures(part)
 
     # --- expressions --------------------------------------------------------------------------
     def _express(self, tree: s.Node, grid: str) -> nw.Expr:
@@ -476,7 +500,7 @@ class _Pass:
             self._put(grid_name, [vector.missing().alias(n) for n in names], names)
         # each pass settles as many more periods as the shortest lag; base() may have to wait for its year
         inside = [c for columns in looped for c in columns]
-        shortest = min((self._steps(c.months) for c in inside if c.op == "window" and c.months), default=1)
+        shortest = min((self.steps(c.months) for c in inside if c.op == "window" and c.months), default=1)
         passes = -(-(self.high - start + 1) // max(shortest, 1))
         if any(c.op == "base" for c in inside):
             passes *= 2
