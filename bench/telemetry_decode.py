@@ -21,7 +21,7 @@ from lvheng.telemetry.hj212 import kernel
 from lvheng.telemetry.ingest import Clock, decode_plain
 from lvheng.telemetry.journal import FRAME, Block, pack
 
-CODES = "a34013 a21026 a21002 a21005 a19001 a01011 a01012 a01013 a01014 a00000 a24088 a21001".split()
+CODES = ["a34013", "a21026", "a21002", "a21005", "a19001", "a01011", "a01012", "a01013", "a01014", "a00000", "a24088", "a21001"]
 
 
 def packets(count: int) -> list[bytes]:
@@ -58,7 +58,9 @@ def main() -> None:
     body = b"".join(pack(FRAME, now, 1, f[:-2]) for f in frames)
     blocks = [Block(0, 44, body, count)]
     registry, clock = MemoryRegistry(open_door=True), Clock()
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}; {count} packets, {len(stream) / count:.0f} bytes each")  # noqa: E501
+    print(
+        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}; {count} packets, {len(stream) / count:.0f} bytes each"
+    )
     results = {
         "framing and CRC": rate(count, lambda: hj212.Framer().feed(stream)),
         "plain": rate(count, lambda: [len(hj212.decode(piece)) for piece in pieces]),

@@ -227,3 +227,12 @@ def test_a_changed_byte_is_always_noticed_by_the_crc(packet, data):
     changed = packet[:at] + bytes([new]) + packet[at + 1 :]
     frames = [i for i in hj212.Framer().feed(changed, final=True) if isinstance(i, hj212.Frame) and not i.encrypted]
     assert all(f.raw != changed.rstrip(b"\r\n") for f in frames)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[r["n"] for r in ROWS])
+def test_the_quick_look_sees_what_the_parser_sees(row):
+    for item in hj212.decode(unescape(row["packet"])):
+        if isinstance(item, hj212.Packet):
+            head = hj212.peek(item.frame.seg)
+            seen = tuple(x.decode() for x in head)
+            assert seen == tuple(item.header.get(k, "") for k in ("QN", "ST", "CN", "PW", "MN", "Flag"))

@@ -182,11 +182,13 @@ class Exchanges:
         self.send = send
         self.execution = execution  # seconds without data or result after which an accepted command is given up
         self.timeouts = timeouts or {k: (float(s), n) for k, (s, n) in hj212.tables().timeouts.items()}
+        self.active = False  # whether any command was open at the last poll
         self._data_seen: dict[tuple[str, str], float] = {}
 
     def poll(self, connected: Iterable[str], now: float) -> None:
         """Send what is queued, send again what is unanswered, give up what is overdue. One command a device at a time."""
-        if not self.store.any_open():
+        self.active = self.store.any_open()
+        if not self.active:
             return
         busy: set[str] = set()
         for command in self.store.waiting(connected):

@@ -6,6 +6,7 @@ A data directory holds ``journal/``, ``lake/``, ``registry.sqlite``, ``commands.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import multiprocessing
@@ -77,6 +78,8 @@ async def _work(plan: Plan, index: int, port: int, ready: Event, parent: int) ->
     store = CommandStore(plan.data / "commands.sqlite")
     gateway = Gateway(journal, registry, plan.settings, Exchanges(store, registry, lambda mn, frame: False))
     await gateway.start(plan.host, port, reuse_port=True)
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: no collection need look at it again
     ready.set()
     state = plan.data / f"state-{plan.name}{index:02d}.json"
     while not stop.is_set() and os.getppid() == parent:

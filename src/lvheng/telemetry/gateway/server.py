@@ -205,6 +205,7 @@ class Gateway:
         self._late: list[tuple[Connection, hj212.Frame]] = []  # answers and notices to act on once stored
         self._bytes = 0
         self._numbers = int(time.time()) & 0xFFFFF
+        self._known: dict[tuple[bytes, bytes], tuple[str, Device | None, str]] = {}  # forgotten twice a second
         self._wake = asyncio.Event()
         self._pool = ThreadPoolExecutor(1, "journal")
         self._server: asyncio.Server | None = None
@@ -236,9 +237,16 @@ class Gateway:
         """
         self.counts["frames"] += 1
         head = hj212.peek(frame.seg)
-        mn = head.mn.decode("utf-8", "replace")
-        device = self.registry.get(mn)
-        reason = admitted(device, head.pw.decode("utf-8", "replace"))
+        known = self._known.get((head.mn, head.pw))
+        if known is None:
+            mn = head.mn.decode("utf-8", "replace")
+            device = self.registry.get(mn)
+            reason = admitted(device, head.pw.decode("utf-8", "replace"))
+            if len(self._known) > 100_000:
+                self._known.clear()
+            self._known[head.mn, head.pw] = (mn, device, reason)
+        else:
+            mn, device, reason = known
         flag = int(head.flag) if head.flag.isdigit() and len(head.flag) < 4 else -1
         if reason or device is None:
             self.counts[reason] += 1
@@ -258,7 +266,7 @@ class Gateway:
                 return _answer(head, flag, b"9013", b"") if flag >= 0 and flag & 1 else b""
             self._late.append((line, frame))
             return _answer(head, flag, b"9013", b"") if cn == b"1013" else b""
-        if self.exchanges is not None:
+        if self.exchanges is not None and self.exchanges.active:
             self.exchanges.data(mn, cn.decode("ascii", "replace"), time.time())
         wanted = flag >= 0 and flag & 1
         if device.dialect.acknowledge is not None:
@@ -377,6 +385,7 @@ class Gateway:
         while True:
             await asyncio.sleep(0.5)
             now = time.monotonic()
+            self._known.clear()
             for line in list(self.lines.values()):
                 line.check(now)
             if self.exchanges is not None and self.by_mn:

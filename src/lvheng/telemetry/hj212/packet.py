@@ -602,7 +602,7 @@ def decode(data: bytes, dialect: Dialect = STANDARD) -> list[Packet | Reject]:
 
 
 class Peek(NamedTuple):
-    """The header fields that an acknowledgement needs, as bytes; empty where absent."""
+    """The header fields that an acknowledgement needs, as bytes; empty where absent. In the order of the header."""
 
     qn: bytes
     st: bytes
@@ -612,11 +612,18 @@ class Peek(NamedTuple):
     flag: bytes
 
 
+_PEEK = re.compile(
+    rb"(?:QN=([^;,=]*);)?ST=([^;,=]*);CN=([^;,=]*);PW=([^;,=]*);MN=([^;,=]*);(?:Flag=([^;,=]*);(?:RF=1;|PNUM=\d+;PNO=\d+;)?)?CP="
+)
+
+
 def peek(seg: bytes) -> Peek:
-    """A cheap look at the header of a segment, for the gateway's hot path."""
+    """A cheap look at the header of a segment, for the gateway's hot path; a repeated field counts the first time."""
+    usual = _PEEK.match(seg)
+    if usual is not None:
+        return Peek(*usual.groups(b""))
     at = seg.find(b"CP=")
-    fields = dict(
-        item.split(b"=", 1) for item in (seg if at < 0 else seg[:at]).replace(b",", b";").split(b";") if b"=" in item
-    )
+    items = (seg if at < 0 else seg[:at]).replace(b",", b";").split(b";")
+    fields = dict(item.split(b"=", 1) for item in reversed(items) if b"=" in item)
     get = fields.get
     return Peek(get(b"QN", b""), get(b"ST", b""), get(b"CN", b""), get(b"PW", b""), get(b"MN", b""), get(b"Flag", b""))
