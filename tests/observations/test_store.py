@@ -146,6 +146,7 @@ def test_the_database_refuses_to_change_what_was_recorded(ground: str, model: ty
 def test_postgresql_refuses_to_empty_the_table(ground: str) -> None:
     put(figure(ground, "1"))
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("TRUNCATE observations_observation")
 
 

@@ -24,7 +24,7 @@ class Region:
     name_en: str = ""
     kind: str = "county"  # nation, province, city, county, zone
     within: str = ""  # where it lies on the map when it reports for itself (a zone inside a county)
-    counted: bool = True  # False: shown, but not added into its parent (平潭 switch)
+    counted: bool = True  # False: shown, but not added into its parent
     note: str = ""
     aliases: tuple[str, ...] = field(default=())
 

@@ -408,7 +408,7 @@ class Version:
 
     @cached_property
     def ref(self) -> str:
-        """``energy.factor.diesel@2021-04-01#1a2b3c4d``; with ``[350100]`` before @ when for a region."""
+        """``energy.factor.diesel@2021-04-01#1a2b3c4d``; with the region in brackets before @ when for one."""
         region = f"[{self.entry.region}]" if self.entry.region else ""
         start = self.entry.valid_from.isoformat() if self.entry.valid_from else ""
         return f"{self.rule}{region}@{start}#{self.fingerprint}"

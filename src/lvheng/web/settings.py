@@ -3,6 +3,7 @@
 LVHENG_HOME      folder of the database, uploads, caches (default: var/ beside the source)
 LVHENG_DATABASE  postgresql://user:password@host:port/name; empty = SQLite in LVHENG_HOME
 LVHENG_PLANS     folders of plans, separated by os.pathsep (default: plans/)
+LVHENG_RULEBOOK  folder of the rulebook (default: rulebook/)
 LVHENG_DEBUG     1 for development
 LVHENG_SECRET    secret key; without it one is made and kept in LVHENG_HOME
 LVHENG_HOSTS     host names, separated by commas
@@ -226,7 +227,7 @@ LOGGING = {
 
 # Lvheng's own.
 PLAN_FOLDERS = [Path(p) for p in os.environ.get("LVHENG_PLANS", str(ROOT / "plans")).split(os.pathsep) if p]
-RULEBOOK_FOLDER = ROOT / "rulebook"
+RULEBOOK_FOLDER = Path(os.environ.get("LVHENG_RULEBOOK") or ROOT / "rulebook")
 DATA_FOLDER = ROOT / "data"
 ENGINE = os.environ.get("LVHENG_ENGINE", "duckdb")
 PRODUCT_NAME = _("绿衡")
