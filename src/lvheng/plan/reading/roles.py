@@ -23,7 +23,7 @@ AMOUNT_VERB = re.compile(
     r"新建改造|新改扩建|改扩建|新改建|新建|新增|改建|扩建|建设|建成|建立|建造|建有|创建|培育|打造|完成|实施|开展|改造|淘汰|推广应用|推广|形成|发展|布局|投放|组织|整治|修复|"
     r"治理|关停|关闭|退出|压减|压缩|削减|减少|更新|更换|替代|替换|引进|遴选|评选|评定|认定|选树|支持|安装|配备|配置|投运|投入|达成|实现|腾出|腾退|节约|节能|节水|减排|回收|"
     r"利用|处置|处理|铺设|敷设|拆除|搬迁|核发|推进|推出|营造|造林|绿化|增加|累计|培训|规模|设立|安排|争取|筹集|入选|消纳|报废|清理|带动|具备|拥有|储备|取缔|填埋|调出|转移|"
-    r"落实|达到|力争|装机|供应|覆盖|惠及|受益|种植|退耕|还林|监测|检查|抽查|举办|发放|签订"
+    r"投产|竣工|落实|达到|力争|装机|供应|覆盖|惠及|受益|种植|退耕|还林|监测|检查|抽查|举办|发放|签订"
 )
 GROW_VERB = re.compile(r"(?:新增|形成|完成|实现|新建|建成)$")
 VERB_AT_END = re.compile(rf"(?:{AMOUNT_VERB.pattern})$")
@@ -31,7 +31,7 @@ ENUMERATED = re.compile(r"(?:等|共|共计)$")
 REACH = re.compile(
     r"建成|达到|完成|实现|具备|配备|通过|开展|实施|采用|使用|安装|得到|建立|执行|纳入|符合|满足|覆盖|达标|创建|设置|配套|改造|退出|淘汰|利用|更新|建设|稳定|成为|用于"
 )
-PASSING = re.compile(r"高于|超过|低于|优于|不足|未达")
+PASSING = re.compile(r"超(?![低高])|高于|超过|低于|优于|不足|未达")
 CREATING = frozenset(
     [
         "新建改造",
@@ -79,8 +79,9 @@ HOLDERS = re.compile(
     r"的?(?:“[^”]{1,8}”)?(?:新建|现有|重点|工业|用能|用水|排污|建设|固定资产投资|“两高”|高耗能)*"
     r"(?:项目|企业|单位|用户|地区|机组|锅炉|产品|设备|公共建筑|建筑|园区|车辆|装置|[县市区](?!域)|城市)"
 )
-AGAIN = re.compile(r"(?:、|，|和|及|共|合计|共计|、共|，共|，共计)?")
+AGAIN = re.compile(r"(?:/|、|，|和|及|共|合计|共计|、共|，共|，共计)?")
 UNITLESS = re.compile(r"(?:系数|指数|弹性|产出率|评分|得分|比)$")
+EARNED = re.compile(r"完成|产值|收入|增加值|营业额|产出|规模|销售额|达到")
 MONEY = re.compile(r"安排|补助|奖励|给予|支持|筹集|补贴|拨付|设立")  # means, not ends
 WANTED = re.compile(r"的?(?:目标|水平|比例|规模|能力|任务|标准)")
 
@@ -148,7 +149,7 @@ def _ratio(c: Candidate) -> str:
         if clause:
             return THRESHOLD if MODAL.search(rest) or MANAGED.match(c.text) else SCOPE
         return THRESHOLD if holder and MODAL.search(rest) else TARGET
-    if rest and holder and c.suffix:
+    if holder and (c.suffix or (rest.startswith("的") and PASSING.search(c.left, c.done))):
         return THRESHOLD if MODAL.search(rest) or MANAGED.match(c.text) else SCOPE
     if MEASURE_NOUN.search(c.subject) and (not rest or c.suffix or rest.startswith(("的", "、"))):
         return TARGET
@@ -164,7 +165,9 @@ def _quantity(c: Candidate, plain: str) -> str:
     compared = bool(bound.comparator or bound.change)
     if not first.unit and not compared:
         return UNKNOWN
-    if c.again and not rest and first.unit:
+    if plain.startswith("元") and not compared and not EARNED.search(c.left):
+        return UNKNOWN
+    if (c.again or c.text.startswith("其中")) and not rest and first.unit and not compared:
         return AMOUNT
     if plain in units.CHARACTER and (rest or not compared):
         return scope_or_threshold(c) if c.suffix or compared else SCOPE
