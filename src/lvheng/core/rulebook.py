@@ -229,8 +229,14 @@ class RuleEntry(Dated):
         if bool(self.rows) == bool(self.bands):
             yield Fault("rows", "表格类规则须有且只有“rows”“bands”之一", wanted="rows或bands")
         for n, row in enumerate(self.rows, 1):
-            if extra := [name for name in row if name not in self.columns]:
-                yield Fault("rows", f"第{n}行有表头没有的栏目", got="、".join(extra), wanted="、".join(self.columns))
+            if set(row) != set(self.columns):
+                yield Fault(
+                    "rows",
+                    f"第{n}行的栏目与表头不一致",
+                    got="、".join(row),
+                    wanted="、".join(self.columns),
+                    fix="补齐栏目；没有数的写null。",
+                )
             for name, cell in row.items():
                 if isinstance(cell, str) and self.columns.get(name, "text") != "text":
                     yield Fault(
