@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import secrets
 import signal
 import threading
 import time
@@ -228,6 +230,47 @@ def gateway(data: Path, host: str, port: int, workers: int, name: str, open_door
     service.stop()
 
 
+@telemetry.command("enterprise", help="登记一家重点用能单位，生成上传令牌。")
+@_data
+@click.argument("code")
+def enterprise(data: Path, code: str) -> None:
+    data.mkdir(parents=True, exist_ok=True)
+    file = data / "energy.json"
+    tokens = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    tokens[code] = secrets.token_urlsafe(24)
+    draft = file.with_suffix(".draft")
+    draft.write_text(json.dumps(tokens, ensure_ascii=False, indent=1), encoding="utf-8")
+    draft.chmod(0o600)
+    draft.replace(file)
+    click.echo(f"企业{code}的上传令牌：{tokens[code]}\n重新启动能耗网关后生效")
+
+
+@click.command("energy-gateway", help="启动重点用能单位能耗数据网关（HTTPS）。")
+@_data
+@click.option("--host", default="127.0.0.1", show_default=True, help="监听地址。")
+@click.option("--port", type=click.IntRange(1, 65535), default=9443, show_default=True, help="监听端口。")
+@click.option("--certificate", type=click.Path(path_type=Path, exists=True), help="证书文件（PEM）。")
+@click.option("--key", type=click.Path(path_type=Path, exists=True), help="私钥文件（PEM）。")
+def energy_gateway(data: Path, host: str, port: int, certificate: Path | None, key: Path | None) -> None:
+    if (certificate is None) != (key is None):
+        _fail(ProblemError(Problem("telemetry.energy.tls", "证书和私钥须同时给出")))
+    if certificate is None and host not in ("127.0.0.1", "localhost", "::1"):
+        _fail(
+            ProblemError(
+                Problem("telemetry.energy.tls", "没有证书时只能在本机监听", fix="请用 --certificate 和 --key 给出证书")
+            )
+        )
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    data.mkdir(parents=True, exist_ok=True)
+    os.environ["LVHENG_ENERGY_DATA"] = str(data.resolve())
+    Granian(
+        "lvheng.telemetry.energy_gateway.app:serve", factory=True, address=host, port=port, interface=Interfaces.ASGI,
+        ssl_cert=certificate, ssl_key=key,
+    ).serve()  # fmt: skip
+
+
 @click.command("simulate", help="模拟现场机向网关发送数据（演示数据）。")
 @click.option("--host", default="127.0.0.1", show_default=True, help="网关地址。")
 @click.option("--port", type=click.IntRange(1, 65535), default=9212, show_default=True, help="网关端口。")
@@ -260,4 +303,4 @@ def simulate_command(
         raise SystemExit(1)
 
 
-commands: list[click.Command] = [telemetry, gateway, simulate_command]
+commands: list[click.Command] = [telemetry, gateway, energy_gateway, simulate_command]

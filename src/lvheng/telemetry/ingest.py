@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pyarrow as pa
 from lvheng.core.problem import Problem
 from lvheng.telemetry import hj212, journal
 from lvheng.telemetry.devices import Device, Registry
+from lvheng.telemetry.energy_gateway.adapter import Adapter
 from lvheng.telemetry.lake import PACKETS, VALUES, Lake
 from lvheng.telemetry.live import LiveStore
 
@@ -275,9 +277,49 @@ def add_record(
     where = (place, record.position, record.connection)
     if record.kind == journal.FRAME:
         return add_frame(batch, record.payload, registry, received, where, clock)
-    if record.kind == journal.REJECT:
+    if record.kind == journal.ENERGY:
+        _add_energy(batch, record.payload, received, where, clock)
+    elif record.kind == journal.REJECT:
         _packet_row(batch, None, "rejected", [reject_reason(record.payload)], received, where)
     return None
+
+
+ENERGY_SYSTEM = "E0"
+"""System of energy uploads in the lake: HJ 212 leaves A0 to Z9 free."""
+
+
+def _add_energy(batch: Batch, body: bytes, received: datetime, place: tuple[str, int, int], clock: Clock) -> None:
+    """An energy upload: the device is ``enterprise/device``, the suffix is Val, the flag N or, where marked invalid, D."""
+    upload = _adapter().read(body)
+    mn = f"{upload.enterprise}/{upload.device}"
+    names = sorted({p.code.removeprefix("telemetry.") for p in upload.problems})
+    taken = [i for i in upload.items if clock.near(i.time, received)]
+    if len(taken) < len(upload.items):
+        names.append("clock")
+        batch.alarms["clock", mn] += 1
+    p = batch.packets
+    for name, value in (
+        ("mn", mn), ("st", ENERGY_SYSTEM), ("cn", "energy"), ("qn", ""), ("data_time", None),
+        ("verdict", "invalid" if not taken else "findings" if names else "valid"), ("findings", ",".join(names)),
+        ("values", len(taken)), ("late", False), ("pnum", None), ("pno", None), ("connection", place[2]),
+        ("recv_time", received), ("journal", place[0]), ("position", place[1]), ("day", received.date()),
+    ):  # fmt: skip
+        p[name].append(value)
+    v = batch.values
+    for seq, item in enumerate(taken):
+        for column, one in (
+            ("mn", mn), ("cn", "energy"), ("cycle", item.cycle), ("data_time", item.time), ("code", item.code),
+            ("code_sent", item.code), ("suffix", "Val"), ("value_text", item.text), ("value", float(item.value)),
+            ("flag", "N" if item.valid else "D"), ("late", False), ("qn", ""), ("part", 0), ("recv_time", received),
+            ("journal", place[0]), ("position", place[1]), ("seq", seq), ("copies", 1), ("day", item.time.date()),
+            ("st", ENERGY_SYSTEM),
+        ):  # fmt: skip
+            v[column].append(one)
+
+
+@cache
+def _adapter() -> Adapter:
+    return Adapter()
 
 
 def reject_reason(raw: bytes) -> str:

@@ -8,7 +8,8 @@ Layout (hive partitions)::
 VALUES
     mn          device (canonical, after aliases)
     cn          command that carried it, ``2051``
-    cycle       rtd, minute, hour, day, state, runtime, raw, single, check, minute5 (rulebook/telemetry/hj212.yaml)
+    cycle       rtd, minute, hour, day, state, runtime, raw, single, check, minute5 (rulebook/telemetry/hj212.yaml), other;
+                of energy uploads (st=E0, mn ``enterprise/device``, suffix Val): quarter, day, month, year
     data_time   wall time UTC+8, no zone; start of the interval, or the instant for rtd and state
     code        canonical code; ``code_sent`` as sent
     suffix      Rtd, Avg, Cou, ZsAvg, RS, ...

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvheng.telemetry import journal
+from lvheng.telemetry.devices import MemoryRegistry
 from lvheng.telemetry.energy_gateway.adapter import Adapter
 from lvheng.telemetry.energy_gateway.app import EnergyApp
 from lvheng.telemetry.hj212.tables import load_document
+from lvheng.telemetry.ingest import Clock, Decoder
 from lvheng.telemetry.journal import Journal
+from lvheng.telemetry.lake import Lake, connect
 
 ITEM = {
     "dataCode": "01003300",
@@ -113,6 +116,12 @@ def test_an_upload_is_answered_after_it_is_stored(tmp_path):
         app.journal.close()
 
     asyncio.run(run())
+    lake = Lake(tmp_path / "lake")
+    Decoder(tmp_path, lake, MemoryRegistry(), clock=Clock(past=timedelta(days=20000))).run()
+    with connect(lake.root) as db:
+        rows = db.execute("select mn, st, cycle, code, value_text, value from effective order by mn").fetchall()
+    assert rows[0] == ("91350100M0001/0", "E0", "quarter", "01003300", "12.50", 12.5)
+    assert len(rows) == 20
     (path,) = journal.segments(tmp_path, "e00")
     records = [r for b in journal.read_blocks(path)[0] for r in b]
     assert len(records) == 20

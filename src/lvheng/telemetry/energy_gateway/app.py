@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from lvheng.telemetry.energy_gateway.adapter import Adapter, Upload
@@ -106,6 +108,19 @@ class EnergyApp:
                 self.journal.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def serve() -> EnergyApp:
+    """The application of ``LVHENG_ENERGY_DATA`` (a gateway's data directory), for an ASGI server.
+
+    ``energy.json`` there maps enterprise codes to tokens; without it no upload is taken.
+    """
+    data = Path(os.environ["LVHENG_ENERGY_DATA"])
+    try:
+        tokens = json.loads((data / "energy.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        tokens = {}
+    return EnergyApp(Journal(data / "journal", "energy"), tokens=tokens)
 
 
 async def _body(receive: Receive) -> bytes | None:
