@@ -235,8 +235,16 @@ class View:
     def counties(self) -> list[Region]:
         return self.plan.regions.parts(self.plan.header.city, all_shown=True)
 
+    def unit_of(self, target: Target) -> str:
+        """The unit that values of a target are shown in: of a threshold, that of what is counted above it."""
+        indicator = self.catalogue.by_code.get(target.indicator)
+        own = "" if target.measure == "threshold" else target.unit
+        return own or (indicator.unit if indicator else "")
+
     def goal(self, target: Target, region: str) -> tuple[Decimal | None, str]:
-        """What the region has to reach, in the target's unit, and a remark on where that comes from."""
+        """What the region has to reach, in the unit of the target, and a remark on where that comes from."""
+        if target.measure == "threshold":  # the number is the scope; all within it have to comply
+            return Decimal(100), f"门槛{show(target.value)}{target.unit}以上应全部落实"
         if region == self.plan.region_of(target):
             return target.value, ""
         for share in self.plan.county_targets:
@@ -307,7 +315,7 @@ class View:
     def _stand(self, target: Target, region: Region) -> TargetStanding:
         goal, note = self.goal(target, region.code)
         indicator = self.catalogue.by_code.get(target.indicator)
-        unit, places = target.unit or (indicator.unit if indicator else ""), indicator.places if indicator else 2
+        unit, places = self.unit_of(target), indicator.places if indicator else 2
         start, end = self._start_year(target), self._deadline_year(target)
         year = self.reference_year(target)
         value = baseline = None
@@ -353,7 +361,7 @@ class View:
             else ("le" if target.direction == "down" and goal == 0 else "ge"),
         )
         found = rules.standing(
-            target=goal, value=value, measure=target.measure, thresholds=thresholds, elapsed=elapsed, comparator=comparator,
+            target=goal, value=value, measure="ratio" if target.measure == "threshold" else target.measure, thresholds=thresholds, elapsed=elapsed, comparator=comparator,
             baseline=baseline, unit=unit, places=places,
         )  # fmt: skip
         reason = found.reason
@@ -381,7 +389,7 @@ class View:
         if indicator is None:
             return []
         region = region_code or self.plan.region_of(target)
-        unit = target.unit or indicator.unit
+        unit = self.unit_of(target)
         start, end = self._start_year(target), self._deadline_year(target)
         values = {
             year: self._in(self.value(indicator.code, region, self.target_period(target, year)), indicator, unit) for year in range(start, end + 1)
