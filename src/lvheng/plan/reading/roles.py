@@ -169,7 +169,7 @@ def _quantity(c: Candidate, plain: str) -> str:
         return UNKNOWN
     if (c.again or c.text.startswith("其中")) and not rest and first.unit and not compared:
         return AMOUNT
-    if plain in units.CHARACTER and (rest or not compared):
+    if plain in units.CHARACTER and plain == c.first.unit and (rest or not compared):
         return scope_or_threshold(c) if c.suffix or compared else SCOPE
     if rest and (c.suffix or (compared and rest.startswith("的"))) and not WANTED.match(rest):
         return _followed(c, compared)
@@ -199,6 +199,8 @@ def _by_verb(c: Candidate) -> bool:
 
 def _followed(c: Candidate, compared: bool) -> str:
     """A bounded number that a noun follows: an amount after a verb, otherwise it says which things are meant."""
+    if c.suffix and MODAL.search(c.rest):
+        return THRESHOLD  # 新建30万千瓦以上机组须…
     adjacent = VERB_AT_END.search(c.left)
     if c.suffix == "ge" and adjacent and (c.first.is_count or GROW_VERB.search(adjacent[0])):
         return AMOUNT

@@ -39,6 +39,7 @@ BINDING = {"基本目标": "basic", "激励目标": "incentive", "奋斗目标":
 BINDING_WORDS = re.compile(r"(?:基本|激励|奋斗|力争)目标值?[为是：]?|(?:基本|激励|奋斗)$")
 SHARE_OF_WHOLE = re.compile(r"(?P<v>达到|达|超过|占到?|约占|高于)(?P<whole>[^，]{2,30})的$")
 STANDARD = re.compile(r"(?:要求|标准|规定|目标|任务|水平)$")
+SUMMED = re.compile(r"(?:共|合计|总计|约)?\d|/\d")  # 3台共18万千瓦
 PER_WRITTEN = re.compile(
     r"(?P<d>万元|亿元)(?:地区生产总值|国内生产总值|GDP|规模以上工业增加值|工业增加值|工业产值|产值|增加值|生产总值)"
 )
@@ -104,21 +105,21 @@ class PhraseReader:
             if STANDING_BASE.match(text[bases[-1].start :]):
                 state.base_standing = bases[-1]
         state.binding = next((kind for word, kind in BINDING.items() if word in text), "")
+        coming = [w for w in due if not self._past(w)]
         before, subject_before = len(self.targets), state.subject
         numbers = find_numbers(text, taken(text, dates))
         if numbers:
             self._numbers(phrase, numbers, dates, due, state)
         if due and not bracketed:
-            state.deadline = due[-1]
+            state.deadline = (coming or due)[-1]
             others = text[: due[0].start] + text[due[-1].end :]
             leads = due[-1].of_period or LEADING.match(others) or (due[0].start == 0 and text[:1] in "到至截“")
-            past = self.period is not None and 0 < due[-1].year < self.period.start
-            if leads and not past and (not BY_THEN.search(due[-1].words) or self._to_the_end(due[-1])):
+            if leads and not self._past(due[-1]) and (not BY_THEN.search(due[-1].words) or self._to_the_end(due[-1])):
                 state.leading = due[-1]
             state.years = due
         if len(self.targets) == before:
             if not bracketed:
-                self._worded(phrase, state, dates, due)
+                self._worded(phrase, state, dates, coming or due)
             if len(self.targets) == before and state.subject == subject_before:
                 # A phrase that only names an indicator is the subject of the next one.
                 subject, _ = clean(_without(text, 0, len(text), dates))
@@ -175,7 +176,7 @@ class PhraseReader:
         if PAST.search(c.left) and not c.due and not state.deadline:
             return False
         deadline = next((w for w in reversed(c.due) if w.start < first.start), None) or state.deadline or state.leading
-        if deadline and self.period and 0 < deadline.year < self.period.start:
+        if deadline and self._past(deadline):
             return False  # what an earlier period reached
         if self._multiple(phrase, c, state):
             return True
@@ -288,7 +289,10 @@ class PhraseReader:
                 c.subject = f"{part}占{share['whole']}比例"
             return c.end
         if role == roles.AMOUNT:
-            if c.rest and (c.left.endswith("的") or roles.VERB_AT_END.search(c.left)):
+            if SUMMED.match(c.rest):
+                previous = clean(state.previous.text)[0] if state.previous else ""
+                c.subject = c.subject if len(c.subject) > 2 else state.subject or previous[:20]
+            elif c.rest and (c.left.endswith("的") or roles.VERB_AT_END.search(c.left)):
                 c.subject = clean(c.rest)[0] or c.subject
             elif len(c.subject) < 2 or roles.AMOUNT_VERB.fullmatch(c.subject):
                 c.subject = clean(c.rest)[0] or (state.subject if c.again else c.subject)
@@ -360,6 +364,10 @@ class PhraseReader:
         if when and when.year:
             return when.year
         return self.period.end if self.period and self.period.start == self.period.end else None
+
+    def _past(self, when: When) -> bool:
+        """Whether a date lies before the plan period."""
+        return self.period is not None and 0 < when.year < self.period.start
 
     def _to_the_end(self, when: When | None) -> bool:
         """Whether a deadline is the end of the plan period."""
