@@ -354,15 +354,12 @@ class View:
         if year is None and self.today.year > start:
             return made(State.NO_DATA, "尚无数据。")
         elapsed = Decimal(min(max((year or start) - start, 0), end - start)) / Decimal(max(end - start, 1))
-        thresholds, comparator = (
-            self.thresholds,
-            target.comparator
-            if target.comparator in _TESTS
-            else ("le" if target.direction == "down" and goal == 0 else "ge"),
-        )
+        comparator = target.comparator
+        if comparator not in _TESTS or target.measure == "threshold":
+            comparator = "le" if target.direction == "down" and goal == 0 else "ge"
         found = rules.standing(
-            target=goal, value=value, measure="ratio" if target.measure == "threshold" else target.measure, thresholds=thresholds, elapsed=elapsed, comparator=comparator,
-            baseline=baseline, unit=unit, places=places,
+            target=goal, value=value, measure="ratio" if target.measure == "threshold" else target.measure, thresholds=self.thresholds,
+            elapsed=elapsed, comparator=comparator, baseline=baseline, unit=unit, places=places,
         )  # fmt: skip
         reason = found.reason
         if goal is None:
