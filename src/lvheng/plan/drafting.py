@@ -84,8 +84,17 @@ def correct(text: str, data: Data, part: str, item: Data, given: Mapping[str, st
     changed: Data = {}
     problems: list[Problem] = []
 
-    def say(field: str, message: str, **more: str) -> None:
-        problems.append(Problem(f"plan.draft.{field}", message, place=Place(field=_NAMES.get(field, field)), **more))
+    def say(field: str, message: str, got: str = "", wanted: str = "", fix: str = "") -> None:
+        problems.append(
+            Problem(
+                f"plan.draft.{field}",
+                message,
+                place=Place(field=_NAMES.get(field, field)),
+                got=got,
+                wanted=wanted,
+                fix=fix,
+            )
+        )
 
     for name in names:
         raw = given.get(name, "").strip()
@@ -115,16 +124,30 @@ def correct(text: str, data: Data, part: str, item: Data, given: Mapping[str, st
             try:
                 read_unit(changed["unit"])
             except ProblemError as error:
-                say("unit", error.problems[0].message, got=changed["unit"], wanted=error.problems[0].wanted, fix=error.problems[0].fix)
+                say(
+                    "unit",
+                    error.problems[0].message,
+                    got=changed["unit"],
+                    wanted=error.problems[0].wanted,
+                    fix=error.problems[0].fix,
+                )
     quote = changed.get("anchor" if part == "targets" else "text", "")
     span = locate(text, quote)
     if span is None:
-        say("anchor" if part == "targets" else "text", "原文中找不到这段话", got=quote[:40], wanted="从正文中照录的一段话", fix="从左侧正文中选取后粘贴。")
+        say(
+            "anchor" if part == "targets" else "text",
+            "原文中找不到这段话",
+            got=quote[:40],
+            wanted="从正文中照录的一段话",
+            fix="从左侧正文中选取后粘贴。",
+        )
     if problems:
         return problems
     if span != tuple(item.get("span") or ()):
         changed["span"] = list(span or ())
-    if part == "targets" and str(item.get("value", "")) != str(changed["value"] if changed["value"] is not None else ""):
+    if part == "targets" and str(item.get("value", "")) != str(
+        changed["value"] if changed["value"] is not None else ""
+    ):
         item.pop("value_span", None)
         item.pop("value_base", None)
         item.pop("unit_base", None)
@@ -220,8 +243,17 @@ def correct_header(data: Data, given: Mapping[str, str]) -> list[Problem]:
     """Put the header a person filled in into the draft; with problems nothing is changed."""
     problems: list[Problem] = []
 
-    def say(field: str, message: str, **more: str) -> None:
-        problems.append(Problem(f"plan.draft.{field}", message, place=Place(field=_NAMES.get(field, field)), **more))
+    def say(field: str, message: str, got: str = "", wanted: str = "", fix: str = "") -> None:
+        problems.append(
+            Problem(
+                f"plan.draft.{field}",
+                message,
+                place=Place(field=_NAMES.get(field, field)),
+                got=got,
+                wanted=wanted,
+                fix=fix,
+            )
+        )
 
     changed: Data = {}
     for name in HEADER_FIELDS:
@@ -253,10 +285,11 @@ def _nested(flat: list[Data], parent: str = "") -> list[Data]:
     found = []
     for c in flat:
         if c.get("parent", "") == parent:
-            entry = {k: c[k] for k in ("id", "number", "title", "level", "span") if k in c}
+            entry: Data = {k: c[k] for k in ("id", "number", "title", "level", "span") if k in c}
             entry.setdefault("title", "")
-            below = _nested(flat, c["id"]) if c["id"] != parent else []
-            found.append({**entry, **({"children": below} if below else {})})
+            if below := _nested(flat, c["id"]) if c["id"] != parent else []:
+                entry["children"] = below
+            found.append(entry)
     return found
 
 
@@ -278,7 +311,18 @@ def _target(t: Data) -> Data:
 
 
 def _note(r: Data) -> Data:
-    kept = ("id", "clause", "lead", "others", "cooperate", "style", "open_ended", "local_governments", "inherit", "span")
+    kept = (
+        "id",
+        "clause",
+        "lead",
+        "others",
+        "cooperate",
+        "style",
+        "open_ended",
+        "local_governments",
+        "inherit",
+        "span",
+    )
     found = {k: r[k] for k in kept if r.get(k) not in (None, "", [])}
     if r.get("implement"):
         found["others"] = [*found.get("others", []), *r["implement"]]
@@ -298,6 +342,10 @@ def check(data: Data, regions: RegionTree | None = None) -> list[Problem]:
         file = yamlfile.validate(schema.PlanFile, document)
     except ProblemError as error:
         return error.problems
-    tree = regions if regions is not None and file.plan.city in regions else RegionTree([Region(file.plan.city, file.plan.city, kind="city")])
+    tree = (
+        regions
+        if regions is not None and file.plan.city in regions
+        else RegionTree([Region(file.plan.city, file.plan.city, kind="city")])
+    )
     problems += schema.check_plan(schema.Plan(Path(), file, tree, (), ()), document)
     return problems

@@ -29,7 +29,9 @@ def read(data: bytes, name: str, *, trial: bool, bodies: Mapping[str, str] | Non
 
 
 def _too_long(got: str, wanted: str) -> Problem:
-    return Problem("plan.draft.trial", "试读的文本过长", got=got, wanted=wanted, fix="只贴方案正文，或请牵头部门登录后读入。")
+    return Problem(
+        "plan.draft.trial", "试读的文本过长", got=got, wanted=wanted, fix="只贴方案正文，或请牵头部门登录后读入。"
+    )
 
 
 def keep(draft: reading.Draft, name: str, by: str) -> PlanDraft:
@@ -39,11 +41,18 @@ def keep(draft: reading.Draft, name: str, by: str) -> PlanDraft:
         kept = PlanDraft.objects.create(
             title=(draft.doc.get("title") or name or "未题名的方案")[:200], file_name=name[:200], text=draft.text, data=data, created_by=by, changed_by=by
         )  # fmt: skip
-        append_event(by, "读入方案", f"方案草案{kept.pk}", {"标题": kept.title, "目标": len(data["targets"]), "责任分工": len(data["responsibilities"])})
+        append_event(
+            by,
+            "读入方案",
+            f"方案草案{kept.pk}",
+            {"标题": kept.title, "目标": len(data["targets"]), "责任分工": len(data["responsibilities"])},
+        )
     return kept
 
 
-def change(pk: int, by: str, action: str, what: str, edit: Callable[[PlanDraft, dict[str, Any]], list[Problem]]) -> tuple[PlanDraft, list[Problem]]:
+def change(
+    pk: int, by: str, action: str, what: str, edit: Callable[[PlanDraft, dict[str, Any]], list[Problem]]
+) -> tuple[PlanDraft, list[Problem]]:
     """Change a draft: ``edit`` gets the draft and its data and returns problems; with problems nothing is saved."""
     with transaction.atomic():
         draft = PlanDraft.objects.select_for_update().get(pk=pk)

@@ -59,7 +59,11 @@ def _say(node: s.Node, indicator: Namer, rule: Namer) -> str:
             return f"−{inner(node.of)}"
         case s.Binary():
             tight = node.op in "*/"
-            left = inner(node.left) if tight and not (isinstance(node.left, s.Binary) and node.left.op in "*/") else say(node.left)
+            left = (
+                inner(node.left)
+                if tight and not (isinstance(node.left, s.Binary) and node.left.op in "*/")
+                else say(node.left)
+            )
             loose = isinstance(node.right, s.Binary) and node.right.op in "*/"
             right = inner(node.right) if tight or (node.op == "-" and not loose) else say(node.right)
             return f"{left} {_SIGNS[node.op]} {right}"
@@ -82,7 +86,10 @@ def _say(node: s.Node, indicator: Namer, rule: Namer) -> str:
         case s.Children():
             return _("下级地区合计（%s）") % say(node.of)
         case s.SumOver():
-            return _("按%(dimension)s合计（%(of)s）") % {"dimension": DIMENSIONS.get(node.dimension, node.dimension), "of": say(node.of)}
+            return _("按%(dimension)s合计（%(of)s）") % {
+                "dimension": DIMENSIONS.get(node.dimension, node.dimension),
+                "of": say(node.of),
+            }
         case s.Coalesce():
             return _("依次取有数的（%s）") % "；".join(say(i) for i in node.items)
         case s.If():

@@ -6,6 +6,7 @@ internal figures of that region; without it a figure is missing, with the reason
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -41,7 +42,8 @@ class Sight:
 
     def key(self, *parts: object) -> str:
         """Cache key: the state of the data, the reader's scope, the language, and the caller's parts."""
-        return "|".join(map(str, ("lvheng", self.view.fingerprint, self.scope, get_language(), self.chosen, *parts)))
+        said = "|".join(map(str, (self.view.fingerprint, self.scope, get_language(), self.chosen, *parts)))
+        return f"lvheng.{hashlib.sha256(said.encode()).hexdigest()}"
 
     def sees(self, region: str, *, open_to_all: bool) -> bool:
         """Whether figures of a region are shown to the reader."""
@@ -70,10 +72,13 @@ class Sight:
         return [replace(p, value=None, forecast=None) for p in points]
 
     def body_duties(self, body: Body) -> list[tuple[Clause, str, list[TargetStanding], list[Task]]]:
-        return [(c, role, [self._cut(s) for s in found], tasks) for c, role, found, tasks in self.view.body_duties(body)]
+        return [
+            (c, role, [self._cut(s) for s in found], tasks) for c, role, found, tasks in self.view.body_duties(body)
+        ]
 
-    def region(self, code: str) -> Region:
-        return self.plan.regions[code]
+    def region(self, code: str) -> Region | None:
+        """A region of the plan by its code; None when there is no such region."""
+        return self.plan.regions[code] if code in self.plan.regions else None  # noqa: SIM401 - a tree, not a dict
 
     def fragment(self, template: str, context: Callable[[], dict[str, Any]], *parts: object) -> str:
         """A rendered part of a page, kept while data, scope and language stay the same."""

@@ -21,6 +21,7 @@ from lvheng.core import tables as exports
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.core.quantity import show
 from lvheng.plan.rules import State
+from lvheng.web.words import bracketed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,6 @@ class Column:
     places: int | None = None
     number: bool = False
     wide: bool = False
-
-    @property
-    def heading(self) -> str:
-        return f"{self.title}（{self.unit}）" if self.unit else self.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +75,17 @@ class Table:
 
     @property
     def footer(self) -> list[SafeString]:
-        return [_cell(c, (self.foot or {}).get(c.key), first=i == 0) for i, c in enumerate(self.columns)] if self.foot else []
+        return (
+            [_cell(c, (self.foot or {}).get(c.key), first=i == 0) for i, c in enumerate(self.columns)]
+            if self.foot
+            else []
+        )
 
     def plain_rows(self) -> list[dict[str, Any]]:
-        return [{c.key: _plain(row.get(c.key)) for c in self.columns} for row in [*self.rows, *([self.foot] if self.foot else [])]]
+        return [
+            {c.key: _plain(row.get(c.key)) for c in self.columns}
+            for row in [*self.rows, *([self.foot] if self.foot else [])]
+        ]
 
 
 def _plain(value: Any) -> Any:
@@ -93,14 +97,16 @@ def _plain(value: Any) -> Any:
 def _cell(column: Column, given: Any, *, first: bool) -> SafeString:
     cell = given if isinstance(given, Cell) else Cell(given)
     value, tag = cell.value, "th" if first else "td"
-    numeric = column.number or isinstance(value, (Decimal, int)) and not isinstance(value, bool)
+    numeric = column.number or (isinstance(value, (Decimal, int)) and not isinstance(value, bool))
     if cell.html:
         shown: Any = cell.html
     elif cell.text:
         shown = cell.text
     elif value is None and (numeric or cell.reason):
         why = cell.reason or gettext("尚无数据。")
-        shown = format_html('<span class="missing" tabindex="0" title="{0}">—<span class="unseen">{0}</span></span>', why)
+        shown = format_html(
+            '<span class="missing" tabindex="0" title="{0}">—<span class="unseen">{0}</span></span>', why
+        )
     elif isinstance(value, (Decimal, int)) and not isinstance(value, bool):
         shown = show(Decimal(value), cell.places if cell.places is not None else column.places)
     elif isinstance(value, State):
@@ -129,14 +135,20 @@ def wanted_format(request: HttpRequest) -> str:
         return ""
     if asked not in exports.FORMATS:
         raise ProblemError(
-            Problem("web.format.unknown", "没有这种导出格式", got=asked[:20], wanted="、".join(exports.FORMATS), fix="改用所列格式之一。")
+            Problem(
+                "web.format.unknown",
+                "没有这种导出格式",
+                got=asked[:20],
+                wanted="、".join(exports.FORMATS),
+                fix="改用所列格式之一。",
+            )
         )
     return asked
 
 
 def download(table: Table, fmt: str) -> HttpResponse:
     """The table as a file, with its title and notes."""
-    columns = [exports.Column(c.key, c.title, c.unit, c.places) for c in table.columns]
+    columns = [exports.Column(c.key, c.title + bracketed(c.unit), "", c.places) for c in table.columns]
     body = exports.render(columns, table.plain_rows(), fmt, title=table.title, notes=table.notes)
     response = HttpResponse(body, content_type=exports.CONTENT_TYPES[fmt])
     if fmt != "json":

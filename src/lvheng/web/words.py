@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django.utils.translation import get_language, gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from lvheng.core.codes import load_codes
 from lvheng.core.period import Kind, Period
 from lvheng.core.quantity import show
 
@@ -31,7 +33,14 @@ DATA_WORDS = (
     _("必须改正"), _("须改正或说明"), _("请核对"), _("提示"),
     _("参照全市目标"), _("演示分解"), _("长期"),
     _("参数"), _("表格"), _("公式"), _("文字"),
-    _("地区"), _("用能单位"), _("排口"), _("处理厂"), _("设施"), _("部门"),
+    _("地区"), _("用能单位"), _("排口"), _("处理厂"), _("设施"), _("部门"), _("系统"), _("分解下达"), _("未分解到本地区"),
+    _("观测"), _("同期取值"), _("按期间合计"), _("按期间平均"), _("期末值"), _("按地区合计"), _("前期"), _("基年"), _("当年累计"), _("下级地区合计"), _("分项合计"),
+    _("分档表"), _("缺失"),
+    _("“两高”项目管控"), _("主要污染物减排"), _("交通物流节能减排"), _("公共机构能效提升"), _("公开发布数据"), _("农业农村节能减排"), _("商贸领域能效提升"),
+    _("园区节能环保"), _("城镇绿色节能改造"), _("挥发性有机物综合整治"), _("煤炭清洁高效利用"), _("环境基础设施"), _("用能单位能源平衡"), _("碳排放双控"),
+    _("考核与奖励"), _("能源消费分行业"), _("能耗双控"), _("重点行业绿色转型"), _("重点领域污染物减排"),
+    _("交通运输"), _("供电企业"), _("公安"), _("农业农村"), _("发改"), _("商务"), _("城市管理"), _("大数据"), _("工信"), _("市场监管"), _("建设"), _("机关事务"),
+    _("水利"), _("港口"), _("生态环境"),
 )  # fmt: skip
 
 # Units are translated factor by factor: 吨标准煤/万元 → tce / 10 000 yuan.
@@ -39,7 +48,7 @@ UNIT_WORDS = (
     _("吨标准煤"), _("万吨标准煤"), _("千克标准煤"), _("克标准煤"), _("吨"), _("万吨"), _("亿吨"), _("千克"), _("元"), _("万元"), _("亿元"), _("千瓦时"), _("万千瓦时"),
     _("亿千瓦时"), _("立方米"), _("万立方米"), _("亿立方米"), _("百分点"), _("个百分点"), _("个"), _("家"), _("县"), _("条"), _("处"), _("倍"), _("公里"), _("日"), _("年"),
     _("项"), _("台"), _("辆"), _("人"), _("万人"), _("公顷"), _("万亩"), _("亩"), _("次"), _("座"), _("艘"), _("户"), _("分"), _("吨公里"), _("万吨公里"), _("蒸吨"),
-    _("小时"), _("上年=100"), _("吉焦"), _("兆焦"), _("吨二氧化碳"), _("万吨二氧化碳"), _("平方米"), _("万平方米"), _("平方公里"), _("泊位"),
+    _("小时"), _("上年=100"), _("吉焦"), _("兆焦"), _("吨二氧化碳"), _("万吨二氧化碳"), _("平方米"), _("万平方米"), _("平方公里"), _("泊位"), _("克"), _("千克二氧化碳"), _("千焦"), _("月"), _("片"), _("百万千焦"), _("百吨"),
 )  # fmt: skip
 
 MEASURES = {
@@ -74,6 +83,13 @@ FREQUENCIES = {
     Kind.HOUR: gettext_lazy("小时"),
     Kind.PLAN: gettext_lazy("规划期"),
 }
+# Columns of rule tables; a column that is not here is shown as the rule file names it.
+COLUMNS = {
+    "area": _("区域"), "co2": _("二氧化碳"), "code": _("代码"), "confidence": _("把握"), "days": _("天数"), "denominator": _("分母"), "factor": _("系数"),
+    "group": _("分组"), "high": _("上限"), "kind": _("类别"), "low": _("下限"), "lower": _("下限"), "measure": _("量"), "name": _("名称"), "name_en": _("英文名称"),
+    "numerator": _("分子"), "points": _("分值"), "severity": _("程度"), "sign": _("方向"), "unit": _("单位"), "weight": _("权重"), "year": _("年份"),
+    "fuel": _("能源品种"), "pollutant": _("污染物"), "industry": _("行业"), "product": _("产品"), "value": _("数值"), "grade": _("等级"),
+}  # fmt: skip
 SYMBOLS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "eq": "=", "approx": "≈"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -93,12 +109,63 @@ def name_of(thing: Any) -> str:
         return ""
     if hasattr(thing, "entry"):  # a version of a rule
         thing = thing.entry
-    own = next((v for n in ("title", "name") if (v := getattr(thing, n, None))), "")
+    own: Any = next((v for n in ("title", "name") if (v := getattr(thing, n, None))), "")
     if hasattr(own, "zh"):
         return (own.en or own.zh) if english() else own.zh
     if english():
         return getattr(thing, "title_en", "") or getattr(thing, "name_en", "") or str(own)
     return str(own)
+
+
+@lru_cache(maxsize=1)
+def _items() -> dict[str, tuple[str, str]]:
+    """Code → names of fuels and pollutants, from the code lists of the rulebook."""
+    from django.conf import settings
+
+    found: dict[str, tuple[str, str]] = {}
+    for path in sorted((settings.RULEBOOK_FOLDER / "codes").glob("*.yaml")):
+        if path.stem in ("fuels", "pollutants"):
+            found |= {c.code: (c.name, c.name_en) for c in load_codes(path)}
+    return found
+
+
+def item_label(item: str) -> str:
+    """The name of an item: 原煤 for raw_coal; an item without a code stays as it is."""
+    names = _items().get(item)
+    return item if names is None else (names[1] or names[0]) if english() else names[0]
+
+
+_DIGITS = "零一二三四五六七八九"
+
+
+def _numeral(text: str) -> int:
+    """一 … 九十九 as a number."""
+    tens, _ten, ones = text.rpartition("十")
+    return (_DIGITS.index(tens or "一") * 10 if "十" in text else 0) + (_DIGITS.index(ones) if ones else 0)
+
+
+def clause_number(number: str) -> str:
+    """一、 and （一） as the document writes them; 1. and (1) in English."""
+    if not english():
+        return number
+    ascii_ = number.translate(str.maketrans("（）、．", "()..")).strip()
+    found = re.sub(r"[一二三四五六七八九十]+", lambda m: str(_numeral(m[0])), ascii_)
+    return found + " "
+
+
+def clause_id(ident: str) -> str:
+    """三(十一); 3(11) in English."""
+    return re.sub(r"[一二三四五六七八九十]+", lambda m: str(_numeral(m[0])), ident) if english() else ident
+
+
+def bracketed(text: str) -> str:
+    """A remark in the brackets of the language; nothing for nothing."""
+    return "" if not text else f" ({text})" if english() else f"（{text}）"
+
+
+def listed(parts: Any, between: str = "，") -> str:
+    """Parts joined by the comma or semicolon of the language; empty ones are left out."""
+    return ({"，": ", ", "；": "; ", "、": ", "}[between] if english() else between).join(str(p) for p in parts if p)
 
 
 def unit_label(unit: str) -> str:
@@ -155,7 +222,7 @@ def deadline_label(day: date | None) -> str:
 def goal_words(target: Any, goal: Decimal | None = None) -> str:
     """What a target asks for, in short: ≥ 16,000 吨; 基本完成."""
     value = goal if goal is not None else target.value
-    if value is None:
+    if value is None or target.value is None:  # what is asked for was not written as a number
         return word({"complete": "全面完成", "basically_complete": "基本完成", "basically_eliminate": "基本淘汰", "rule": "规则"}.get(target.comparator, "定性"))  # fmt: skip
     return f"{SYMBOLS.get(target.comparator, '')} {show(value)} {unit_label(target.unit)}".strip()
 
@@ -164,19 +231,22 @@ def reason_of(standing: Any) -> str:
     """The sentence that says why; in English made anew from the same figures."""
     if not english():
         return standing.reason
-    t, unit = standing.target, unit_label(standing.unit)
+    target = standing.target
     if standing.value is None:
-        return gettext("目标值尚未下达。") if standing.goal is None and t.value is None else gettext("尚无数据。")
+        return gettext("目标值尚未下达。") if standing.goal is None and target.value is None else gettext("尚无数据。")
     if not standing.complete:
         return gettext("数据不完整，不作评判。")
-    parts = [f"{show(standing.value, standing.places)} {unit}".strip()]
-    if standing.goal is not None:
-        parts.append(f"target {goal_words(t, standing.goal)}")
-    if standing.progress is not None:
-        parts.append(f"{show(standing.progress, 1)} % of the way")
-    if standing.schedule is not None:
-        parts.append(f"schedule {show(standing.schedule, 1)} %")
-    return "; ".join(parts) + "."
+    parts = [
+        f"{show(standing.value, standing.places)} {unit_label(standing.unit)}".strip(),
+        gettext("目标%s") % goal_words(target, standing.goal)
+        if standing.goal is not None
+        else gettext(standing.goal_note)
+        if standing.goal_note
+        else "",
+        gettext("完成目标进度%s%%") % show(standing.progress, 1) if standing.progress is not None else "",
+        gettext("序时进度%s%%") % show(standing.schedule, 1) if standing.schedule is not None else "",
+    ]
+    return listed(parts, "；") + "."
 
 
 def validity_label(validity: Any) -> str:

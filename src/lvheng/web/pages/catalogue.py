@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from lvheng.access.roles import Owner, Permission, may
-from lvheng.core.period import Kind
+from lvheng.core.period import Kind, Period
 from lvheng.core.problem import ProblemError
 from lvheng.observations.catalogue import DIRECTIONS, FED_BY, OVER_REGIONS, OVER_TIME
 from lvheng.observations.models import Observation
@@ -39,12 +39,18 @@ def indicators(request: HttpRequest) -> HttpResponse:
         {
             "name": Cell(words.name_of(i), url=address({"sight": sight}, "indicator", i.code)), "group": words.word(i.group), "unit": words.unit_label(i.unit),
             "frequency": str(words.FREQUENCIES[i.frequency]), "regions": words.word(OVER_REGIONS[i.over_regions]), "time": words.word(OVER_TIME[i.over_time]),
-            "fed": words.word(FED_BY[i.fed_by]), "targets": Cell("、".join(used.get(i.code, []))), "source": words.cite(i.source),
+            "fed": words.word(FED_BY[i.fed_by]), "targets": Cell(words.listed(used.get(i.code, []), "、")), "source": words.cite(i.source),
             "sure": Cell(words.word(i.source.confidence.label), html=confidence(i.source) or words.word(i.source.confidence.label)),
         }
         for i in sorted(sight.view.catalogue, key=lambda i: i.group)
     ]  # fmt: skip
-    table = Table(columns, rows, title=_("指标目录"), notes=[_("比率类指标从不相加。公式和来源见各指标页。")], empty=_("指标目录是空的。"))
+    table = Table(
+        columns,
+        rows,
+        title=_("指标目录"),
+        notes=[_("比率类指标从不相加。公式和来源见各指标页。")],
+        empty=_("指标目录是空的。"),
+    )
     if fmt := wanted_format(request):
         return download(table, fmt)
     return respond(request, "web/catalogue.html", {"table": table, "heading": _("指标目录"), "lead": _("方案每一项目标由哪个指标衡量，按什么公式计算，依据哪份文件。")})  # fmt: skip
@@ -56,20 +62,28 @@ def indicator(request: HttpRequest, code: str) -> HttpResponse:
     sight = sight_of(request)
     found = known_or_404(sight.view.catalogue.by_code.get(code))
     where = request.GET.get("region", "")
-    region = sight.plan.regions[where] if where in sight.plan.regions else sight.view.city
+    region = sight.region(where) or sight.view.city
     item = request.GET.get("item", "")
     kind = next((k for k in Kind if k.value == request.GET.get("kind")), None)
     series = _visible_series(sight, code, region.code, kind, item)
     series_table = _series_table(sight, found, region, series, item)
+    counties = _county_values(sight, found, item) if "county" in found.subjects else None
     if fmt := wanted_format(request):
-        return download(_county_values(sight, found, item) if request.GET.get("table") == "counties" else series_table, fmt)
+        return download(counties if counties and request.GET.get("table") == "counties" else series_table, fmt)
     here = address({"sight": sight}, "indicator", code)
     join = "&" if "?" in here else "?"
-    series_table.export_query = f"{here}{join}region={region.code}" + (f"&item={item}" if item else "") + (f"&kind={kind.value}" if kind else "")
-    counties = _county_values(sight, found, item) if "county" in found.subjects else None
+    series_table.export_query = (
+        f"{here}{join}region={region.code}"
+        + (f"&item={item}" if item else "")
+        + (f"&kind={kind.value}" if kind else "")
+    )
     if counties:
         counties.export_query = f"{here}{join}table=counties" + (f"&item={item}" if item else "")
-    needs = [sight.view.catalogue[c] for c in sorted(sight.view.model.needs([code])) if c != code and c in sight.view.catalogue]
+    needs = [
+        sight.view.catalogue[c]
+        for c in sorted(sight.view.model.needs([code]))
+        if c != code and c in sight.view.catalogue
+    ]
     chart = {
         "periods": [words.period_label(p) for p, _v in series], "unit": words.unit_label(found.unit), "places": found.places, "space": 72,
         "series": [{"name": words.name_of(region), "values": [None if v is None else float(v) for _p, v in series]}],
@@ -101,16 +115,32 @@ def _visible_series(sight: Sight, code: str, region: str, kind: Kind | None, ite
 
 def _series_table(sight: Sight, found: Any, region: Any, series: list[tuple[Any, Any]], item: str) -> Table:
     unit = words.unit_label(found.unit)
-    columns = [Column("period", _("期间")), Column("value", words.name_of(found), unit, found.places, True), Column("quality", _("数据性质"))]
+    columns = [
+        Column("period", _("期间")),
+        Column("value", words.name_of(found), unit, found.places, True),
+        Column("quality", _("数据性质")),
+    ]
     rows = []
     for period, value in reversed(series):
-        synthetic, _quality = sight.view.is_synthetic(sight.view.explain(found.code, region.code, period, item)) if value is not None else (False, "")
+        synthetic, _quality = (
+            sight.view.is_synthetic(sight.view.explain(found.code, region.code, period, item))
+            if value is not None
+            else (False, "")
+        )
         url = address({"sight": sight}, "explanation", found.code, region.code, period.code)
         if item:
             url += ("&" if "?" in url else "?") + f"item={item}"
-        rows.append({"period": words.period_label(period), "value": Cell(value, url=url if value is not None else ""), "quality": _("演示数据") if synthetic else ""})
-    title = f"{words.name_of(found)}（{words.name_of(region)}{'，' + item if item else ''}）"
-    return Table(columns, rows, title=title, notes=[as_of(sight)], empty=_("这个指标还没有数据。"), filterable=len(rows) > 24)
+        rows.append(
+            {
+                "period": words.period_label(period),
+                "value": Cell(value, url=url if value is not None else ""),
+                "quality": _("演示数据") if synthetic else "",
+            }
+        )
+    title = words.name_of(found) + words.bracketed(words.listed((words.name_of(region), words.item_label(item))))
+    return Table(
+        columns, rows, title=title, notes=[as_of(sight)], empty=_("这个指标还没有数据。"), filterable=len(rows) > 24
+    )
 
 
 def _county_values(sight: Sight, found: Any, item: str) -> Table | None:
@@ -118,16 +148,24 @@ def _county_values(sight: Sight, found: Any, item: str) -> Table | None:
     span = sight.view.data_years(found.code)
     if span is None:
         return None
-    from lvheng.core.period import Period
-
-    period = Period.of_year(span[1])
+    years = [Period.of_year(y) for y in range(span[1], max(span[0], span[1] - 6) - 1, -1)]
+    period = next(
+        (
+            p
+            for p in years
+            if any(sight.view.value(found.code, r.code, p, item) is not None for r in sight.view.counties)
+        ),
+        years[0],
+    )
     unit = words.unit_label(found.unit)
     rows, total, complete = [], None, True
     for region in sight.view.counties:
         node = sight.view.explain(found.code, region.code, period, item)
         synthetic, quality = sight.view.is_synthetic(node) if node.value is not None else (False, "")
         seen = node.value is not None and sight.sees(region.code, open_to_all=synthetic or quality == "published")
-        url = address({"sight": sight}, "explanation", found.code, region.code, period.code) + (f"{'&' if sight.chosen else '?'}item={item}" if item else "")
+        url = address({"sight": sight}, "explanation", found.code, region.code, period.code) + (
+            f"{'&' if sight.chosen else '?'}item={item}" if item else ""
+        )
         rows.append({
             "region": Cell(words.name_of(region), url=address({"sight": sight}, "region", region.code)),
             "value": Cell(node.value if seen else None, url=url if seen else "", reason=NOT_PUBLIC if node.value is not None else node.reason),
@@ -139,9 +177,20 @@ def _county_values(sight: Sight, found: Any, item: str) -> Table | None:
     foot = None
     if found.over_regions == "sum" and complete and total is not None:
         foot = {"region": _("合计（%s个地区）") % sum(r.counted for r in sight.view.counties), "value": total}
-    columns = [Column("region", _("地区")), Column("value", words.name_of(found), unit, found.places, True), Column("note", _("说明"))]
+    columns = [
+        Column("region", _("地区")),
+        Column("value", words.name_of(found), unit, found.places, True),
+        Column("note", _("说明")),
+    ]
     notes = [as_of(sight)] + ([_("比率不相加，故不列合计。")] if found.over_regions == "ratio" else [])
-    return Table(columns, rows, title=_("%(period)s各县（市）区") % {"period": words.period_label(period)}, foot=foot, notes=notes, filterable=False)
+    return Table(
+        columns,
+        rows,
+        title=_("%(period)s各县（市）区") % {"period": words.period_label(period)},
+        foot=foot,
+        notes=notes,
+        filterable=False,
+    )
 
 
 # --- rules ----------------------------------------------------------------------------------------
@@ -166,11 +215,23 @@ def rules(request: HttpRequest) -> HttpResponse:
     for row in rows:
         if row["value"] is None:
             row["value"] = Cell(None, text=" ")
-    table = Table(columns, rows, title=_("规则目录"), notes=[_("每条规则注明文件、条款和有效期；未在原文中核实的标“待核”。")], empty=_("没有待核的规则。"))
+    table = Table(
+        columns,
+        rows,
+        title=_("规则目录"),
+        notes=[_("每条规则注明文件、条款和有效期；未在原文中核实的标“待核”。")],
+        empty=_("没有待核的规则。"),
+    )
     if fmt := wanted_format(request):
         return download(table, fmt)
     unsure = sum(not v.confidence.confirmed for v in sight.view.rulebook)
-    context = {"table": table, "heading": _("规则目录"), "only": only, "unsure": unsure, "total": len(sight.view.rulebook)}
+    context = {
+        "table": table,
+        "heading": _("规则目录"),
+        "only": only,
+        "unsure": unsure,
+        "total": len(sight.view.rulebook),
+    }
     return respond(request, "web/rules.html", context)
 
 
@@ -199,9 +260,21 @@ def _rule_table(version: Any) -> Table | None:
         return None
     if entry.bands:
         columns = [Column("lower", _("高于"), words.unit_label(entry.unit or ""), None, True), Column("upper", _("至"), words.unit_label(entry.unit or ""), None, True), Column("rate", _("取值"), words.unit_label(entry.rate_unit), None, True)]  # fmt: skip
-        rows: list[dict[str, Any]] = [{"lower": b.lower, "upper": Cell(b.upper, text="" if b.upper is not None else _("不限")), "rate": b.rate} for b in entry.bands]
+        rows: list[dict[str, Any]] = [
+            {"lower": b.lower, "upper": Cell(b.upper, text="" if b.upper is not None else _("不限")), "rate": b.rate}
+            for b in entry.bands
+        ]
     else:
-        columns = [Column(name, words.word(name), "" if unit == "text" else words.unit_label(unit), None, unit != "text") for name, unit in entry.columns.items()]
+        columns = [
+            Column(
+                name,
+                str(words.COLUMNS.get(name, name)),
+                "" if unit == "text" else words.unit_label(unit),
+                None,
+                unit != "text",
+            )
+            for name, unit in entry.columns.items()
+        ]
         rows = [dict(row) for row in entry.rows]
     return Table(columns, rows, title="", formats=(), name=version.title)
 
@@ -233,7 +306,7 @@ def observation(request: HttpRequest, pk: int) -> HttpResponse:
     if fmt := wanted_format(request):
         return download(table, fmt)
     entry = sight.view.catalogue.by_code.get(found.indicator)
-    region = sight.plan.regions[found.subject.code] if found.subject.code in sight.plan.regions else None
+    region = sight.region(found.subject.code)
     context = {"observation": found, "table": table, "indicator": entry, "region": region, "latest": vintages[-1], "targets": [t for t in sight.plan.targets if entry and entry.code in sight.view.model.needs([t.indicator] if t.indicator in sight.view.catalogue else [])]}  # fmt: skip
     return respond(request, "web/observation.html", context)
 

@@ -38,7 +38,12 @@ def page(view: Answer) -> Answer:
             response = view(request, *args, **kwargs)
         except ProblemError as error:
             return problem_page(request, error.problems)
-        if key and response.status_code == 200 and not response.streaming and not request.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
+        if (
+            key
+            and response.status_code == 200
+            and not response.streaming
+            and not request.META.get("CSRF_COOKIE_NEEDS_UPDATE")
+        ):
             kept = _keep(response)
             cache.set(key, kept, 3600)
             return _from_kept(request, *kept)
@@ -65,7 +70,11 @@ def _is_part(request: HttpRequest) -> bool:
 
 def _keep(response: HttpResponse) -> tuple[bytes, str, dict[str, str]]:
     body = response.content
-    headers = {n: response[n] for n in ("Content-Type", "Content-Disposition", "Content-Language", "HX-Push-Url") if n in response}
+    headers = {
+        n: response[n]
+        for n in ("Content-Type", "Content-Disposition", "Content-Language", "HX-Push-Url")
+        if n in response
+    }
     return gzip.compress(body, 5, mtime=0), hashlib.sha256(body).hexdigest()[:24], headers
 
 
@@ -101,7 +110,10 @@ def as_of(sight: Sight) -> str:
     """The note under a table: as of which position and day."""
     from lvheng.web.words import date_label
 
-    return _("数据截至第%(position)s次入库，%(day)s。") % {"position": sight.view.position, "day": date_label(sight.view.today)}
+    return _("数据截至第%(position)s次入库，%(day)s。") % {
+        "position": sight.view.position,
+        "day": date_label(sight.view.today),
+    }
 
 
 def known_or_404(found: Any) -> Any:

@@ -47,7 +47,11 @@ def read(request: HttpRequest) -> HttpResponse:
     context["text"] = text[: services.TRIAL_CHARACTERS]
     try:
         if upload is None and not text.strip():
-            raise ProblemError(Problem("plan.draft.empty", "没有选择文件，也没有粘贴正文", fix="选择一个文件，或把方案正文粘贴到文本框。"))
+            raise ProblemError(
+                Problem(
+                    "plan.draft.empty", "没有选择文件，也没有粘贴正文", fix="选择一个文件，或把方案正文粘贴到文本框。"
+                )
+            )
         raw, name = (upload.read(), upload.name or "") if upload is not None else (text.encode(), "")
         found = services.read(raw, name, trial=not keeps)
     except ProblemError as error:
@@ -57,7 +61,11 @@ def read(request: HttpRequest) -> HttpResponse:
     data = reading.to_plan_dict(found)
     if request.POST.get("download"):
         return _yaml(data, name="plan.yaml")
-    return render(request, "web/draft/draft.html", _shown(found.text, data) | {"trial": True, "text": found.text, "data_problems": found.problems})
+    return render(
+        request,
+        "web/draft/draft.html",
+        _shown(found.text, data) | {"trial": True, "text": found.text, "data_problems": found.problems},
+    )
 
 
 def _shown(text: str, data: drafting.Data, pk: int | None = None) -> dict[str, Any]:
@@ -126,7 +134,9 @@ def _said(data: drafting.Data) -> list[Problem]:
     return found
 
 
-def _form(kept: PlanDraft, part: str, entry: drafting.Data, given: Any = None, problems: list[Problem] | None = None) -> dict[str, Any]:
+def _form(
+    kept: PlanDraft, part: str, entry: drafting.Data, given: Any = None, problems: list[Problem] | None = None
+) -> dict[str, Any]:
     """The form of one item, filled with what was given before when there are problems."""
     names = drafting.TARGET_FIELDS if part == "targets" else drafting.NOTE_FIELDS
     values = {n: "、".join(entry.get(n) or []) if n in drafting.LISTS else entry.get(n, "") for n in names}
@@ -134,9 +144,14 @@ def _form(kept: PlanDraft, part: str, entry: drafting.Data, given: Any = None, p
     if given is not None:
         values = {n: given.get(n, "") for n in names}
     return {
-        "draft": kept, "part": part, "entry": _card(entry), "values": values, "problems": problems or [], "pk": kept.pk, "low": LOW,
+        "draft": kept, "part": part, "entry": _card(entry), "values": values, "problems": problems or [], "wrong": _wrong(problems or []), "pk": kept.pk, "low": LOW,
         "clause_list": kept.data.get("clauses", []), "kinds": schema.KIND_WORDS, "comparators": schema.COMPARATOR_WORDS, "measures": _measures(),
     }  # fmt: skip
+
+
+def _wrong(problems: list[Problem]) -> set[str]:
+    """Names of the fields that the problems speak of, to be marked in the form."""
+    return {p.code.rsplit(".", 1)[-1] for p in problems}
 
 
 def _measures() -> dict[str, str]:
@@ -167,17 +182,32 @@ def item(request: HttpRequest, pk: int, item: str) -> HttpResponse:
             return drafting.correct(row.text, data, part, entry, request.POST)
         return []
 
-    words = {"save": "更正方案草案", "confirm": "确认方案草案", "remove": "删去方案草案条目", "restore": "恢复方案草案条目"}
+    words = {
+        "save": "更正方案草案",
+        "confirm": "确认方案草案",
+        "remove": "删去方案草案条目",
+        "restore": "恢复方案草案条目",
+    }
     kept, problems = services.change(pk, actor.name, words.get(action, words["save"]), item, edit)
     if problems:
         found = drafting.find(kept.data, item)
         if found is None:
-            return _answer(request, kept, "web/draft/_items.html", _shown(kept.text, kept.data, pk) | {"draft": kept, "problems": problems}, 422)
+            return _answer(
+                request,
+                kept,
+                "web/draft/_items.html",
+                _shown(kept.text, kept.data, pk) | {"draft": kept, "problems": problems},
+                422,
+            )
         context = _form(kept, *found, given=request.POST, problems=problems)
         return _answer(request, kept, "web/draft/_item.html", context, status=422)
     following = _next_open(kept.data, item) if action in ("save", "confirm") else None
     if request.headers.get("HX-Request"):
-        response = render(request, "web/draft/_after.html", _shown(kept.text, kept.data, pk) | {"draft": kept, **(_form(kept, *following) if following else {})})
+        response = render(
+            request,
+            "web/draft/_after.html",
+            _shown(kept.text, kept.data, pk) | {"draft": kept, **(_form(kept, *following) if following else {})},
+        )
         response["HX-Push-Url"] = kept.get_absolute_url() + (f"?item={following[1]['id']}" if following else "")
         return response
     return redirect(kept.get_absolute_url() + (f"?item={following[1]['id']}" if following else ""))
@@ -185,7 +215,9 @@ def item(request: HttpRequest, pk: int, item: str) -> HttpResponse:
 
 def _next_open(data: drafting.Data, item: str) -> tuple[str, drafting.Data] | None:
     """The next item in the order of the text that nobody has looked at yet."""
-    every = sorted(((part, i) for part in PARTS for i in data.get(part, [])), key=lambda x: (x[1].get("span") or [0, 0])[0])
+    every = sorted(
+        ((part, i) for part in PARTS for i in data.get(part, [])), key=lambda x: (x[1].get("span") or [0, 0])[0]
+    )
     at = next((n for n, (_p, i) in enumerate(every) if i.get("id") == item), -1)
     return next((x for x in every[at + 1 :] + every[: max(at, 0)] if not x[1].get("confirmed")), None)
 
@@ -194,7 +226,9 @@ def _gone(item: str) -> Problem:
     return Problem("plan.draft.unknown", "草案中没有这一项，可能已被他人删去", got=item[:20], fix="刷新页面后再核对。")
 
 
-def _answer(request: HttpRequest, kept: PlanDraft, part: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+def _answer(
+    request: HttpRequest, kept: PlanDraft, part: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
     """A part for htmx, which takes only good answers for parts; the whole page with its status for everybody else."""
     if request.headers.get("HX-Request"):
         return render(request, part, context)
@@ -208,7 +242,14 @@ def add(request: HttpRequest, pk: int, part: str) -> HttpResponse:
     kept = get_object_or_404(PlanDraft, pk=pk)
     if part not in PARTS:
         return redirect(kept)
-    blank = {"id": "", "kind": "quantitative", "comparator": "ge", "measure": "level", "anchor": request.GET.get("quote", ""), "text": request.GET.get("quote", "")}
+    blank = {
+        "id": "",
+        "kind": "quantitative",
+        "comparator": "ge",
+        "measure": "level",
+        "anchor": request.GET.get("quote", ""),
+        "text": request.GET.get("quote", ""),
+    }
     if request.method == "GET":
         context = _form(kept, part, blank) | {"adding": True}
         return _answer(request, kept, "web/draft/_item.html", context)
@@ -222,7 +263,13 @@ def add(request: HttpRequest, pk: int, part: str) -> HttpResponse:
 
     kept, problems = services.change(pk, actor.name, "补充方案草案", part, edit)
     if problems:
-        return _answer(request, kept, "web/draft/_item.html", _form(kept, part, blank, request.POST, problems) | {"adding": True}, 422)
+        return _answer(
+            request,
+            kept,
+            "web/draft/_item.html",
+            _form(kept, part, blank, request.POST, problems) | {"adding": True},
+            422,
+        )
     if request.headers.get("HX-Request"):
         response = render(request, "web/draft/_after.html", _shown(kept.text, kept.data, pk) | {"draft": kept})
         response["HX-Push-Url"] = kept.get_absolute_url()
@@ -237,11 +284,24 @@ def header(request: HttpRequest, pk: int) -> HttpResponse:
     kept = get_object_or_404(PlanDraft, pk=pk)
     problems: list[Problem] = []
     if request.method == "POST":
-        kept, problems = services.change(pk, actor.name, "更正方案抬头", "header", lambda row, data: drafting.correct_header(data, request.POST))
+        kept, problems = services.change(
+            pk, actor.name, "更正方案抬头", "header", lambda row, data: drafting.correct_header(data, request.POST)
+        )
         if not problems:
             return redirect("plan_draft_header", pk)
-    values = request.POST.dict() if problems else {k: "" if v is None else v for k, v in drafting.header_of(kept.data).items()}
-    context = {"draft": kept, "values": values, "problems": problems, "waiting": drafting.check(kept.data), "pk": pk}
+    values = (
+        request.POST.dict()
+        if problems
+        else {k: "" if v is None else v for k, v in drafting.header_of(kept.data).items()}
+    )
+    context = {
+        "draft": kept,
+        "values": values,
+        "problems": problems,
+        "wrong": _wrong(problems),
+        "waiting": drafting.check(kept.data),
+        "pk": pk,
+    }
     return render(request, "web/draft/header.html", context, status=422 if problems else 200)
 
 
@@ -257,5 +317,3 @@ def _yaml(data: drafting.Data, name: str) -> HttpResponse:
     response = HttpResponse(drafting.to_yaml(data), content_type="application/yaml; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
-
-

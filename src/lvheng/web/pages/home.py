@@ -24,7 +24,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return redirect("plan")
     sight = sight_of(request)
     body = sight.plan.body_by_code.get(actor.body)
-    region = sight.plan.regions[actor.region] if actor.region in sight.plan.regions else None
+    region = sight.region(actor.region)
     own = _own_standings(sight, body, region)
     context = {
         "body": body, "region": region, "late": sorted((s for s in own if s.state in LATE), key=lambda s: s.state.rank),
@@ -53,4 +53,3 @@ def waiting(request: HttpRequest, sight: Sight) -> list[dict[str, Any]]:
         drafts = PlanDraft.objects.filter(finished=False).order_by("-changed_at")[:8]
         found.append({"title": _("读入待核对的方案"), "items": [(d.get_absolute_url(), d.title, d.summary) for d in drafts], "empty": _("没有待核对的方案。")})  # fmt: skip
     return found
-

@@ -69,7 +69,9 @@ class Section:
     @property
     def duties(self) -> list[tuple[str, list[tuple[Body | None, str]]]]:
         """(role, bodies) in the order of the roles."""
-        return [(role, found) for role in words.BODY_ROLES if (found := [(b, n) for b, n, r in self.bodies if r == role])]
+        return [
+            (role, found) for role in words.BODY_ROLES if (found := [(b, n) for b, n, r in self.bodies if r == role])
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,12 @@ def sections_of(sight: Sight, asked: Asked) -> list[Section]:
         kept = [line for line in lines if asked.admits(line)]
         notes = plan.notes_of(clause.id)
         section = Section(
-            clause, state_of(sight, clause), kept, plan.tasks_of(clause.id), bodies if notes else [], any(n.open_ended for n in notes)
+            clause,
+            state_of(sight, clause),
+            kept,
+            plan.tasks_of(clause.id),
+            bodies if notes else [],
+            any(n.open_ended for n in notes),
         )
         found.append(section)
     if not asked.filtered:
@@ -157,10 +164,10 @@ def plan_table(sight: Sight, lines: list[Line]) -> Table:
     ]  # fmt: skip
     rows = [
         {
-            "clause": line.clause.id, "target": words.name_of(line.target), "goal": line.standing.goal, "value": line.standing.value,
+            "clause": words.clause_id(line.clause.id), "target": words.name_of(line.target), "goal": line.standing.goal, "value": line.standing.value,
             "unit": words.unit_label(line.standing.unit), "period": words.period_label(line.standing.period), "progress": line.standing.progress,
             "schedule": line.standing.schedule, "state": Cell(words.word(line.standing.state.label)), "why": words.reason_of(line.standing),
-            "bodies": "、".join(name for _b, name, _r in line.bodies), "nature": _("演示数据") if line.standing.synthetic else "",
+            "bodies": words.listed((name for _b, name, _r in line.bodies), "、"), "nature": _("演示数据") if line.standing.synthetic else "",
         }
         for line in lines
     ]  # fmt: skip
@@ -193,7 +200,11 @@ def plan(request: HttpRequest) -> HttpResponse:
     if part == "margin" and chosen:
         return respond(request, "web/_target_margin.html", margin_of(sight, chosen))
 
-    body = mark_safe(sight.fragment("web/_plan_body.html", lambda: {**body_context(sight, asked), "chosen_target": chosen}, asked, chosen))
+    body = mark_safe(
+        sight.fragment(
+            "web/_plan_body.html", lambda: {**body_context(sight, asked), "chosen_target": chosen}, asked, chosen
+        )
+    )
     if part == "plan-body":
         return HttpResponse(body)
     context: dict[str, Any] = {"outline": outline_of(sight), "body": body, "asked": asked, "chosen": chosen}
@@ -234,9 +245,11 @@ def overview_of(sight: Sight) -> dict[str, Any]:
     counties = []
     for region in sight.view.counties:
         found = sight.standings(region.code)
-        counties.append((region, sum(s.state in LATE for s in found), sum(s.state is State.NO_DATA for s in found), len(found)))
+        counties.append(
+            (region, sum(s.state in LATE for s in found), sum(s.state is State.NO_DATA for s in found), len(found))
+        )
     return {
-        "states": [s for s in SHOWN_STATES], "counties": counties,
+        "states": SHOWN_STATES, "counties": counties,
         "synthetic": any(s.synthetic for s in sight.standings()),
     }  # fmt: skip
 

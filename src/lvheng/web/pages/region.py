@@ -29,7 +29,10 @@ def _features(folder: Path) -> dict[str, dict[str, Any]]:
     for path in sorted(folder.glob("*.geojson")):
         for feature in json.loads(path.read_text(encoding="utf-8"))["features"]:
             code = str(feature["properties"].get("adcode", ""))
-            found[code] = {**feature, "properties": {**feature["properties"], "code": code, "cp": feature["properties"].get("center")}}
+            found[code] = {
+                **feature,
+                "properties": {**feature["properties"], "code": code, "cp": feature["properties"].get("center")},
+            }
     return found
 
 
@@ -62,11 +65,11 @@ def standings_table(sight: Sight, found: list[TargetStanding], title: str, *, wi
         url = address({"sight": sight}, "target", s.target.id)
         if own:
             url += ("&" if "?" in url else "?") + f"region={s.region.code}"
-        note = "；".join(x for x in (words.word(s.goal_note), _("演示数据") if s.synthetic else "") if x)
+        note = words.listed((words.word(s.goal_note), _("演示数据") if s.synthetic else ""), "；")
         rows.append({
-            "target": Cell(words.name_of(s.target), url=url), "clause": s.target.clause, "region": words.name_of(s.region),
+            "target": Cell(words.name_of(s.target), url=url), "clause": words.clause_id(s.target.clause), "region": words.name_of(s.region),
             "value": Cell(s.value, places=s.places, reason=why), "unit": words.unit_label(s.unit), "period": words.period_label(s.period),
-            "goal": Cell(s.goal, text="" if s.goal is not None else words.goal_words(s.target), places=None), "progress": Cell(s.progress, reason=why),
+            "goal": Cell(s.goal, text=words.goal_words(s.target) if s.goal is None and s.target.value is None else "", reason=words.word(s.goal_note)), "progress": Cell(s.progress, reason=why),
             "schedule": s.schedule, "state": s.state, "note": note,
         })  # fmt: skip
     return Table(columns, rows, title=title, notes=[as_of(sight)], empty=_("方案没有向这里提出目标。"))
@@ -76,12 +79,22 @@ def standings_table(sight: Sight, found: list[TargetStanding], title: str, *, wi
 def regions(request: HttpRequest) -> HttpResponse:
     """All counties side by side: how many targets stand in each state."""
     sight = sight_of(request)
-    columns = [Column("region", _("地区")), *(Column(s.value, f"{s.mark} {words.word(s.label)}", number=True) for s in SHOWN_STATES), Column("total", _("合计"), number=True)]
+    columns = [
+        Column("region", _("地区")),
+        *(Column(s.value, f"{s.mark} {words.word(s.label)}", number=True) for s in SHOWN_STATES),
+        Column("total", _("合计"), number=True),
+    ]
     rows = []
     for region in [sight.view.city, *sight.view.counties]:
         counts = dict(tally(sight.standings(region.code)))
         rows.append({"region": Cell(words.name_of(region), url=address({"sight": sight}, "region", region.code)), **{s.value: counts.get(s, 0) for s in SHOWN_STATES}, "total": sum(counts.values())})  # fmt: skip
-    table = Table(columns, rows, title=_("各地区目标状态（项数）"), notes=[as_of(sight), _("县（市）区只列向其提出的目标，各地项数不与全市相加。")], filterable=False)
+    table = Table(
+        columns,
+        rows,
+        title=_("各地区目标状态（项数）"),
+        notes=[as_of(sight), _("县（市）区只列向其提出的目标，各地项数不与全市相加。")],
+        filterable=False,
+    )
     if fmt := wanted_format(request):
         return download(table, fmt)
     return respond(request, "web/regions.html", {"table": table})
@@ -90,7 +103,7 @@ def regions(request: HttpRequest) -> HttpResponse:
 @page
 def region(request: HttpRequest, code: str) -> HttpResponse:
     sight = sight_of(request)
-    found = known_or_404(sight.plan.regions[code] if code in sight.plan.regions else None)
+    found = known_or_404(sight.region(code))
     standings = sight.standings(code)
     table = standings_table(sight, sorted(standings, key=lambda s: s.state.rank) if request.GET.get("sort") == "late" else standings, _("%s的目标") % words.name_of(found))  # fmt: skip
     if fmt := wanted_format(request):
@@ -99,7 +112,7 @@ def region(request: HttpRequest, code: str) -> HttpResponse:
     context = {
         "region": found, "table": table, "tally": tally(standings), "late": [s for s in standings if s.state in LATE], "bodies": governments,
         "absent": sum(s.state is State.NO_DATA for s in standings), "total": len(standings), "outline": outline_of(sight),
-        "within": sight.plan.regions[found.within] if found.within in sight.plan.regions else None, "siblings": [sight.view.city, *sight.view.counties],
+        "within": sight.region(found.within), "siblings": [sight.view.city, *sight.view.counties],
     }  # fmt: skip
     return respond(request, "web/region.html", context)
 
@@ -124,7 +137,9 @@ def bodies(request: HttpRequest) -> HttpResponse:
             "lead": sum(role == "lead" for _c, role, _s, _t in duties), "targets": len(standings), "late": sum(s.state in LATE for s in standings),
             "tasks": sum(len(tasks) for *_, tasks in duties),
         })  # fmt: skip
-    table = Table(columns, rows, title=_("责任单位"), notes=[as_of(sight), _("同一目标由多个单位负责，各单位项数不相加。")])
+    table = Table(
+        columns, rows, title=_("责任单位"), notes=[as_of(sight), _("同一目标由多个单位负责，各单位项数不相加。")]
+    )
     if fmt := wanted_format(request):
         return download(table, fmt)
     return respond(request, "web/bodies.html", {"table": table})
@@ -142,7 +157,7 @@ def body(request: HttpRequest, code: str) -> HttpResponse:
         return download(table, fmt)
     context = {
         "found": found, "duties": duties, "tally": tally(standings), "table": table, "total": len(standings), "outline": outline_of(sight),
-        "region": sight.plan.regions[found.region] if found.region in sight.plan.regions else None,
+        "region": sight.region(found.region),
         "late": [s for s in standings if s.state in LATE], "tasks": sum(len(t) for *_, t in duties),
     }  # fmt: skip
     return respond(request, "web/body.html", context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -48,17 +49,24 @@ def path_table(sight: Sight, target: Target, standing: TargetStanding, points: S
         Column("forecast", _("预测"), unit, standing.places, True),
     ]  # fmt: skip
     rows = [
-        {"year": words.period_label(p.period), "value": p.value, "schedule": p.schedule, "forecast": p.forecast if p.value is None else None}
+        {
+            "year": words.period_label(p.period),
+            "value": p.value,
+            "schedule": p.schedule,
+            "forecast": p.forecast if p.value is None else None,
+        }
         for p in points
     ]
-    title = f"{words.name_of(target)}（{words.name_of(standing.region)}）"
+    title = words.name_of(target) + words.bracketed(words.name_of(standing.region))
     return Table(columns, rows, title=title, notes=[as_of(sight)], filterable=False, name=_("轨迹"))
 
 
 def county_table(sight: Sight, target: Target, found: Sequence[TargetStanding]) -> Table:
     """One row a county, worst first; no total, because shares and rates are not added."""
     unit, places = words.unit_label(found[0].unit), found[0].places
-    periods, goals, schedules = ({getattr(s, n) for s in found if getattr(s, n) is not None} for n in ("period", "goal", "schedule"))
+    periods, goals, schedules = (
+        {getattr(s, n) for s in found if getattr(s, n) is not None} for n in ("period", "goal", "schedule")
+    )
     same = [words.period_label(p) for p in periods] if len(periods) == 1 else []
     same += [_("目标%s") % words.goal_words(target, g) for g in goals] if len(goals) == 1 else []
     same += [_("序时进度%s%%") % show(x, 1) for x in schedules] if len(schedules) == 1 else []
@@ -72,16 +80,38 @@ def county_table(sight: Sight, target: Target, found: Sequence[TargetStanding]) 
     rows = []
     for s in sorted(found, key=lambda s: (s.state.rank, s.progress if s.progress is not None else Decimal(0))):
         why = words.reason_of(s)
-        own = (words.word(s.goal_note) if len(notes) > 1 else "", "" if s.complete or s.value is None else _("不完整"), _("演示数据") if s.synthetic else "")
+        own = (
+            words.word(s.goal_note) if len(notes) > 1 else "",
+            "" if s.complete or s.value is None else _("不完整"),
+            _("演示数据") if s.synthetic else "",
+        )
         rows.append({
             "region": Cell(words.name_of(s.region), url=address({"sight": sight}, "region", s.region.code)),
             "value": Cell(s.value, url=_explain_url(sight, target, s), reason=why, places=places), "period": words.period_label(s.period),
             "goal": Cell(s.goal, reason=words.word(s.goal_note)), "progress": Cell(s.progress, reason=why), "schedule": s.schedule, "state": s.state,
-            "note": "；".join(x for x in own if x),
+            "note": words.listed(own, "；"),
         })  # fmt: skip
-    title = _("各县（市）区：%s") % words.name_of(target) + (f"（{'，'.join(same)}）" if same else "")
-    said = [as_of(sight), _("按状态由差到好排列。比率不相加，故不列合计。")] + ([next(iter(notes)) + "。"] if len(notes) == 1 and next(iter(notes)) else [])
-    return Table(columns, rows, title=title, notes=said, name=_("县区"), filterable=False)
+    title = _("各县（市）区：%s") % words.name_of(target) + words.bracketed(words.listed(same))
+    entry = sight.view.catalogue.by_code.get(target.indicator)
+    counted = [s for s in found if s.region.counted]
+    foot = None
+    if (
+        entry is not None
+        and entry.over_regions == "sum"
+        and target.measure in ("cumulative_amount", "count")
+        and all(s.value is not None for s in counted)
+    ):
+        foot = {
+            "region": _("合计（%s个地区）") % len(counted),
+            "value": sum((s.value for s in counted if s.value is not None), Decimal(0)),
+        }
+    said = [
+        as_of(sight),
+        _("按状态由差到好排列。")
+        + (_("比率不相加，故不列合计。") if entry is not None and entry.over_regions == "ratio" else ""),
+    ]
+    said += [next(iter(notes))] if len(notes) == 1 and next(iter(notes)) else []
+    return Table(columns, rows, title=title, notes=said, name=_("县区"), filterable=False, foot=foot)
 
 
 def _explain_url(sight: Sight, target: Target, s: TargetStanding) -> str:
@@ -118,7 +148,9 @@ def target(request: HttpRequest, target_id: str) -> HttpResponse:
         if request.GET.get("table") == "counties":
             return download(county_table(sight, found, sight.county_standings(target_id)), fmt)
         return download(path_table(sight, found, standing, sight.path(target_id, region or None)), fmt)
-    body = mark_safe(sight.fragment("web/_target_main.html", lambda: _context(sight, found, standing, region), target_id, region))
+    body = mark_safe(
+        sight.fragment("web/_target_main.html", lambda: _context(sight, found, standing, region), target_id, region)
+    )
     context = {"body": body, "outline": outline_of(sight), "target": found, "standing": standing}
     return respond(request, "web/target.html", context | _sides(sight, found, standing, region))
 
@@ -146,14 +178,31 @@ def revisions(sight: Sight, node: Node | None) -> dict[str, Any] | None:
     if node is None:
         return None
     leaves = [leaf for leaf in node.leaves() if isinstance(leaf.payload, Evidence)]
-    shown = [leaf for leaf in leaves if sight.sees(leaf.region, open_to_all=leaf.payload.synthetic or leaf.payload.quality == "published")]
+    shown = [
+        leaf
+        for leaf in leaves
+        if sight.sees(leaf.region, open_to_all=leaf.payload.synthetic or leaf.payload.quality == "published")
+    ]
     later = sorted((leaf for leaf in shown if leaf.payload.vintage > 1), key=lambda leaf: -leaf.payload.posting)
     listed = []
     for leaf in later[:MOST_LISTED]:
         vintages = history(leaf.code, leaf.region, leaf.period.code, leaf.item)
-        listed.append({"leaf": leaf, "vintages": vintages, "indicator": sight.view.catalogue.by_code.get(leaf.code), "region": sight.plan.regions[leaf.region]})
+        listed.append(
+            {
+                "leaf": leaf,
+                "vintages": vintages,
+                "indicator": sight.view.catalogue.by_code.get(leaf.code),
+                "region": sight.region(leaf.region),
+            }
+        )
     sources = sorted({leaf.payload.source for leaf in shown})
-    return {"count": len(leaves), "revised": len(later), "listed": listed, "sources": sources[:MOST_LISTED], "more": max(0, len(sources) - MOST_LISTED)}
+    return {
+        "count": len(leaves),
+        "revised": len(later),
+        "listed": listed,
+        "sources": sources[:MOST_LISTED],
+        "more": max(0, len(sources) - MOST_LISTED),
+    }
 
 
 def _sides(sight: Sight, found: Target, standing: TargetStanding, region: str) -> dict[str, Any]:
@@ -166,7 +215,11 @@ def _sides(sight: Sight, found: Target, standing: TargetStanding, region: str) -
     table = county_table(sight, found, counties) if counties else None
     if table:
         table.export_query = here + ("&" if "?" in here else "?") + "table=counties"
-        table.marked = {i: "current" for i, row in enumerate(table.rows) if region and words.name_of(sight.region(region)) == row["region"].value}
+        table.marked = {
+            i: "current"
+            for i, row in enumerate(table.rows)
+            if region and words.name_of(standing.region) == row["region"].value
+        }
     from lvheng.web.pages.region import outline_codes
 
     drawn = outline_codes(sight)
@@ -201,31 +254,41 @@ def _node(sight: Sight, found: Target, standing: TargetStanding) -> Node | None:
     """The explanation of the value shown, or of the year before the deadline when there is none."""
     if found.indicator not in sight.view.catalogue or standing.reason == NOT_PUBLIC:
         return None
-    period = standing.period or sight.view.target_period(found, min(sight.view.today.year - 1, found.deadline.year if found.deadline else sight.plan.header.last_year))
+    period = standing.period or sight.view.target_period(
+        found, min(sight.view.today.year - 1, found.deadline.year if found.deadline else sight.plan.header.last_year)
+    )
     return sight.view.explain(found.indicator, standing.region.code, period)
 
 
+Root = tuple[str, str, str, str]  # indicator, region, period code, item
+
+
 # --- explanations ---------------------------------------------------------------------------------
-def shown_node(sight: Sight, node: Node, path: str, *, deep: bool = False, root: tuple[str, str, str] | None = None) -> dict[str, Any]:
+def shown_node(sight: Sight, node: Node, path: str, *, deep: bool = False, root: Root | None = None) -> dict[str, Any]:
     """A node for the page. ``path`` is the way from the root, as numbers of children joined by dots."""
-    root = root or (node.code, node.region, node.period.code)
+    root = root or (node.code, node.region, node.period.code, node.item)
+    root_item = root[3]
     evidence = node.payload if isinstance(node.payload, Evidence) else None
     open_to_all = evidence is None or evidence.synthetic or evidence.quality == "published"
-    hidden = node.value is not None and node.region in sight.plan.regions and not sight.sees(node.region, open_to_all=open_to_all)
+    hidden = (
+        node.value is not None
+        and node.region in sight.plan.regions
+        and not sight.sees(node.region, open_to_all=open_to_all)
+    )
     query = f"?path={path}" if path else ""
-    if node.item and not path:
-        query += ("&" if query else "?") + f"item={node.item}"
-    url = reverse("explanation", args=root) + query
+    if root_item:
+        query += ("&" if query else "?") + urlencode({"item": root_item})
+    url = reverse("explanation", args=root[:3]) + query
     if sight.chosen:
         url += ("&" if "?" in url else "?") + f"plan={sight.chosen}"
-    digits = -int(node.value.as_tuple().exponent) if node.value is not None and node.value.is_finite() else 0  # type: ignore[arg-type]
+    digits = -int(node.value.as_tuple().exponent) if node.value is not None and node.value.is_finite() else 0
     entry = sight.view.catalogue.by_code.get(node.code)
     places = entry.places if entry else 4
     rule = node.payload if node.op in ("parameter", "table") else None
     return {
         "label": words.name_of(entry) if entry and node.op not in ("lag", "base", "ytd", "children", "sum_over") else words.word(node.label),
-        "how": words.word(OPS[node.op]), "op": node.op, "item": node.item, "text": node.text, "reason": NOT_PUBLIC if hidden else node.reason,
-        "region": sight.plan.regions[node.region] if node.region in sight.plan.regions else None, "region_name": node.region_name, "period": node.period,
+        "how": words.word(OPS[node.op]), "op": node.op, "item": words.item_label(node.item), "text": node.text, "reason": NOT_PUBLIC if hidden else node.reason,
+        "region": sight.region(node.region), "region_name": node.region_name, "period": node.period,
         "value": None if hidden else node.value, "shown": show(node.value, max(places, 4) if digits > max(places, 4) else None),
         "unit": "" if node.unit == "1" else node.unit, "evidence": evidence, "rule": rule, "refs": node.refs, "url": url, "path": path,
         "parts": 0 if hidden else len(node.children), "indicator": entry,
@@ -239,7 +302,9 @@ def follow(node: Node, path: str) -> list[Node]:
     way = [node]
     for step in path.split(".") if path else ():
         if not step.isdigit() or int(step) >= len(way[-1].children):
-            raise ProblemError(Problem("web.path.unknown", "解释树中没有这一层", got=path[:40], fix="从指标的解释首页重新展开。"))
+            raise ProblemError(
+                Problem("web.path.unknown", "解释树中没有这一层", got=path[:40], fix="从指标的解释首页重新展开。")
+            )
         way.append(way[-1].children[int(step)])
     return way
 
@@ -249,11 +314,11 @@ def explanation(request: HttpRequest, indicator: str, region: str, period: str) 
     """Any number of any indicator, explained; ``?path=`` opens one node, alone for htmx."""
     sight = sight_of(request)
     entry = known_or_404(sight.view.catalogue.by_code.get(indicator))
-    where = known_or_404(sight.plan.regions[region] if region in sight.plan.regions else None)
+    where = known_or_404(sight.region(region))
     item, path = request.GET.get("item", ""), request.GET.get("path", "")
     root = sight.view.explain(indicator, region, Period.parse(period), item)
     way = follow(root, path)
-    place = (indicator, region, Period.parse(period).code)
+    place = (indicator, region, Period.parse(period).code, item)
     if "HX-Request" in request.headers and request.headers.get("HX-Target", "").startswith("n"):
         shown = shown_node(sight, way[-1], path, deep=True, root=place)
         return respond(request, "web/_nodes.html", {"nodes": shown["children"]})
@@ -269,7 +334,7 @@ def explanation(request: HttpRequest, indicator: str, region: str, period: str) 
     return respond(request, "web/explanation.html", context)
 
 
-def tree_table(sight: Sight, root: Node, place: tuple[str, str, str]) -> Table:
+def tree_table(sight: Sight, root: Node, place: Root) -> Table:
     """The whole tree, one row a node, numbered by level."""
     columns = [
         Column("level", _("层级")), Column("label", _("名称"), wide=True), Column("region", _("地区")), Column("period", _("期间")), Column("value", _("数值"), number=True),
@@ -282,7 +347,7 @@ def tree_table(sight: Sight, root: Node, place: tuple[str, str, str]) -> Table:
             return
         n = shown_node(sight, node, path, root=place)
         rows.append({
-            "level": path.replace(".", "-") or "0", "label": n["label"] + (f"（{n['item']}）" if n["item"] else ""), "region": n["region_name"],
+            "level": path.replace(".", "-") or "0", "label": n["label"] + words.bracketed(n["item"]), "region": n["region_name"],
             "period": words.period_label(n["period"]), "value": n["value"], "unit": words.unit_label(n["unit"]), "how": n["how"],
             "source": n["evidence"].source if n["evidence"] else "、".join(n["refs"]), "reason": n["reason"],
         })  # fmt: skip

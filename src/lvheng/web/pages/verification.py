@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from lvheng.observations import verification as store
 from lvheng.web import words
 from lvheng.web.pages.common import page, respond
-from lvheng.web.sight import sight_of
 from lvheng.web.tables import Cell, Column, Table, download, wanted_format
 from lvheng.web.templatetags.figures import confidence
 
@@ -18,7 +17,6 @@ from lvheng.web.templatetags.figures import confidence
 @page
 def verification(request: HttpRequest) -> HttpResponse:
     """``?differ=1`` shows only what does not agree; ``?group=`` one group; ``?case=`` fills the margin."""
-    sight = sight_of(request)
     groups = store.cases()
     cases = [case for group in groups for case in group.cases]
     only, chosen_group = request.GET.get("differ") == "1", request.GET.get("group", "")
@@ -53,7 +51,9 @@ def case_table(cases: list[Any], title: str, *, linked: bool = False) -> Table:
         *([] if same and len(rules) == 1 else [Column("rule", _("取舍规则"), wide=True)]), *([] if same and len(sources) == 1 else [Column("source", _("来源"), wide=True)]),
         Column("sure", _("核实")),
     ]  # fmt: skip
-    notes = [f"{_('取舍规则')}：{x}" for x in rules if same and len(rules) == 1] + [f"{_('来源')}：{x}" for x in sources if same and len(sources) == 1]
+    notes = [f"{_('取舍规则')}：{x}" for x in rules if same and len(rules) == 1] + [
+        f"{_('来源')}：{x}" for x in sources if same and len(sources) == 1
+    ]
     rows, marked = [], {}
     for i, c in enumerate(cases):
         if not c.agrees:

@@ -28,9 +28,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import template
+from django.http import QueryDict
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import conditional_escape, format_html
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
@@ -55,6 +56,10 @@ register.filter("named", words.name_of)
 register.filter("period", words.period_label)
 register.filter("unit", words.unit_label)
 register.filter("word", words.word)
+register.filter("item", words.item_label)
+register.filter("number", words.clause_number)
+register.filter("place", words.clause_id)
+register.filter("bracketed", words.bracketed)
 register.filter("deadline", words.deadline_label)
 register.filter("why", words.reason_of)
 register.filter("validity", words.validity_label)
@@ -115,9 +120,7 @@ def state(value: State | None, word: bool = True) -> SafeString:
     if value is None:
         return mark_safe("")
     label = gettext(value.label)
-    text = (
-        format_html("{}", label) if word else format_html('<span class="unseen">{}</span>', label)
-    )
+    text = format_html("{}", label) if word else format_html('<span class="unseen">{}</span>', label)
     return format_html(
         '<span class="state state-{}"{}><span class="shape" aria-hidden="true">{}</span>{}</span>',
         value.value, "" if word else format_html(' title="{}"', label), value.mark, text,
@@ -138,7 +141,9 @@ def demo(synthetic: bool) -> SafeString:
     if not synthetic:
         return mark_safe("")
     return format_html(
-        '<span class="badge badge-demo" title="{}">{}</span>', gettext("由演示城市生成，不是真实统计数据。"), gettext("演示数据")
+        '<span class="badge badge-demo" title="{}">{}</span>',
+        gettext("由演示城市生成，不是真实统计数据。"),
+        gettext("演示数据"),
     )
 
 
@@ -146,7 +151,9 @@ def demo(synthetic: bool) -> SafeString:
 def incomplete(complete: bool) -> SafeString:
     if complete:
         return mark_safe("")
-    return format_html('<span class="badge badge-part" title="{}">{}</span>', gettext("数据不完整，不作评判。"), gettext("不完整"))
+    return format_html(
+        '<span class="badge badge-part" title="{}">{}</span>', gettext("数据不完整，不作评判。"), gettext("不完整")
+    )
 
 
 @register.simple_tag
@@ -226,9 +233,24 @@ def body_link(context: Any, body: Any, written: str = "") -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
+def duties(
+    context: Any, roles: Sequence[tuple[str, Sequence[tuple[Any, str]]]], open_ended: bool = False
+) -> SafeString:
+    """Who does what, as the note at the end of a clause writes it: 〔负责：…；落实：…〕."""
+    comma, semicolon, colon = (", ", "; ", ": ") if words.english() else ("、", "；", "：")
+    parts = []
+    for role, bodies in roles:
+        names = format_html_join(comma, "{}", ((body_link(context, body, name),) for body, name in bodies))
+        more = gettext("等") if open_ended and role == "shared" else ""
+        parts.append(format_html("{}{}{}{}", role_word(role), colon, names, more))
+    text = format_html_join(semicolon, "{}", ((p,) for p in parts))
+    return format_html("[{}]", text) if words.english() else format_html("〔{}〕", text)
+
+
+@register.simple_tag(takes_context=True)
 def query(context: Any, **changes: object) -> str:
     """The present query string with changes; an empty value removes a part."""
-    asked = context["request"].GET.copy() if "request" in context else {}
+    asked = context["request"].GET.copy() if context.get("request") else QueryDict(mutable=True)
     for name, value in changes.items():
         asked.pop(name, None)
         if value not in (None, ""):
@@ -279,7 +301,9 @@ def spark(points: Sequence[Any], width: int = 96, height: int = 26) -> SafeStrin
 def chart(kind: str, data: dict[str, Any], title: str, table: Any = None, height: str = "") -> SafeString:
     """A chart with its data as JSON (nothing inline runs), its table one key away, and its exports."""
     return mark_safe(
-        render_to_string("web/_chart.html", {"kind": kind, "data": data, "title": title, "table": table, "height": height})
+        render_to_string(
+            "web/_chart.html", {"kind": kind, "data": data, "title": title, "table": table, "height": height}
+        )
     )
 
 
@@ -335,7 +359,11 @@ def minus(a: int, b: int) -> int:
 @register.filter
 def county_query(code: str, standing: Any) -> str:
     """The region of a standing for an address; empty when it is the target's own."""
-    return "" if standing.target.counties == "none" or code == standing.target.region or standing.region.kind == "city" else code
+    return (
+        ""
+        if standing.target.counties == "none" or code == standing.target.region or standing.region.kind == "city"
+        else code
+    )
 
 
 @register.simple_tag(takes_context=True)

@@ -58,6 +58,11 @@
       : v));
   }
 
+  function room(data, texts) {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = "600 12px sans-serif";
+    return Math.min(220, Math.max(24, ...texts.map((text) => pen.measureText(text).width + 18)));
+  }
   function endLabel(name, data, values, color) {
     const at = lastOf(values);
     return { show: at >= 0, formatter: at >= 0 ? `${name} ${show(values[at], data.places)}` : "", color, distance: 8 };
@@ -80,7 +85,9 @@
         { name: words.forecast, type: "line", data: data.forecast, symbol: "none", endLabel: endLabel(words.forecast, data, data.forecast, main), lineStyle: { color: main, width: 1.5, type: "dashed" }, itemStyle: { color: main }, labelLayout: { moveOverlap: "shiftY" } },
         { name: words.value, type: "line", data: labelled(data.value, words.value, data, main, 600), symbol: "circle", symbolSize: 7, lineStyle: { color: main, width: 2.5 }, itemStyle: { color: main }, labelLayout: { moveOverlap: "shiftY" } },
       ];
-      const option = { ...base(c), ...axes(c, { space: 108, ...data }), series };
+      const ends = ["schedule", "forecast", "value"].filter((n) => lastOf(data[n]) >= data.periods.length - 1);
+      const space = room(data, ends.map((n) => `${words[n]} ${show(data[n][data.periods.length - 1], data.places)}`));
+      const option = { ...base(c), ...axes(c, { ...data, space }), series };
       option.tooltip.formatter = (items) => {
         const rows = items.filter((item) => !item.seriesName.startsWith("_") && item.value !== null && item.value !== undefined);
         return [items[0].axisValue, ...rows.map((item) => `${item.seriesName}  ${show(item.value, data.places)} ${data.unit}`)].join("\n");
