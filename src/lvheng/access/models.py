@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
@@ -11,7 +12,7 @@ from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from lvheng.access.roles import ROLE_WORDS, Actor, Role
+from lvheng.access.roles import ROLE_WORDS, Actor, Owner, Role
 from lvheng.core.problem import Place, Problem
 
 GENESIS = "0" * 64
@@ -38,8 +39,79 @@ class User(AbstractUser):
         return Actor(Role(self.role), self.full_name or self.username, self.body, self.region, self.unit)
 
     @property
+    def acting(self) -> Actor:
+        """The actor with the duties handed over to the person today."""
+        today = timezone.localdate()
+        held = self.held.filter(ended_at=None, first_day__lte=today, last_day__gte=today).select_related("giver")
+        given = tuple(d.giver.owner for d in held if d.giver.is_active)
+        own = self.actor
+        return Actor(own.role, own.name, own.body, own.region, own.unit, given) if given else own
+
+    @property
+    def owner(self) -> Owner:
+        """Whose things are the person's own."""
+        role = Role(self.role)
+        if role is Role.ENTERPRISE:
+            return Owner(self.region, self.unit)
+        if role is Role.COUNTY:
+            return Owner(self.region)
+        return Owner(body=self.body)
+
+    @property
     def role_label(self) -> str:
         return Role(self.role).label
+
+
+class Invitation(models.Model):
+    """An account offered to a person; the link holds the secret, the table its digest."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    full_name = models.CharField(_("姓名"), max_length=40)
+    role = models.CharField(_("角色"), max_length=16, choices=[(r.value, w) for r, w in ROLE_WORDS.items()])
+    body = models.CharField(_("单位"), max_length=64, blank=True)
+    region = models.CharField(_("所属地区"), max_length=16, blank=True)
+    unit = models.CharField(_("所属企业"), max_length=32, blank=True)
+    made_by = models.CharField(_("邀请人"), max_length=80)
+    made_at = models.DateTimeField(_("时间"))
+    expires_at = models.DateTimeField(_("失效时间"))
+    used_by = models.OneToOneField(User, models.PROTECT, null=True, blank=True, related_name="invitation")
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table_comment = "Invitations to open an account"
+        ordering = ["-id"]
+
+    @property
+    def role_label(self) -> str:
+        return Role(self.role).label
+
+    @property
+    def open(self) -> bool:
+        return self.used_by_id is None and self.withdrawn_at is None and self.expires_at > timezone.now()
+
+
+class Delegation(models.Model):
+    """A person's duties handed over to another for some days."""
+
+    giver = models.ForeignKey(User, models.PROTECT, related_name="handed_over")
+    receiver = models.ForeignKey(User, models.PROTECT, related_name="held")
+    first_day = models.DateField(_("开始"))
+    last_day = models.DateField(_("结束"))
+    reason = models.CharField(_("事由"), max_length=200)
+    made_by = models.CharField(_("办理人"), max_length=80)
+    made_at = models.DateTimeField(_("时间"))
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table_comment = "Duties of one person held by another for some days"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(giver=models.F("receiver")), name="delegation_to_another"),
+            models.CheckConstraint(condition=models.Q(last_day__gte=models.F("first_day")), name="delegation_days"),
+        ]
+
+    def holds(self, day: date) -> bool:
+        return self.ended_at is None and self.first_day <= day <= self.last_day
 
 
 class AuditEvent(models.Model):

@@ -70,6 +70,15 @@ CITYWIDE = frozenset({Role.LEAD, Role.DEPARTMENT, Role.AUDITOR})
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose thing is asked for: a region's, a unit's (with the region it lies in), a department's, or the city's."""
+
+    region: str = ""
+    unit: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """Who asks: role, and the region or unit the person's body stands for ("" = the whole city)."""
 
@@ -78,6 +87,7 @@ class Actor:
     body: str = ""
     region: str = ""
     unit: str = ""
+    stands_in: tuple[Owner, ...] = ()  # for whom duties were handed over, see access.models.Delegation
 
     @property
     def signed_in(self) -> bool:
@@ -87,22 +97,31 @@ class Actor:
 ANYONE = Actor()
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose thing is asked for: a region's, a unit's (with the region it lies in), or the city's."""
-
-    region: str = ""
-    unit: str = ""
-
-
 def may(actor: Actor, permission: Permission, owner: Owner | None = None) -> bool:
-    """Whether the actor may, for a thing of that owner (None: in general)."""
+    """Whether the actor may, for a thing of that owner (None: in general).
+
+    To file is for one's own body alone, whatever the role, or for one whose duties were handed over.
+    """
     if permission not in GRANTS[actor.role]:
         return False
-    if owner is None or permission is Permission.VIEW_PUBLIC or actor.role in CITYWIDE:
+    if owner is None or permission is Permission.VIEW_PUBLIC:
+        return True
+    if permission is Permission.FILE:
+        return _own(actor, owner) or owner in actor.stands_in
+    if actor.role in CITYWIDE:
         return True
     if actor.role is Role.COUNTY:
         return bool(actor.region) and owner.region == actor.region
     if actor.role in (Role.ENTERPRISE, Role.VERIFIER):
         return bool(actor.unit) and owner.unit == actor.unit
     return permission is Permission.ADMINISTER
+
+
+def _own(actor: Actor, owner: Owner) -> bool:
+    if owner.unit:
+        return actor.role is Role.ENTERPRISE and owner.unit == actor.unit
+    if owner.body:
+        return actor.role in (Role.DEPARTMENT, Role.LEAD) and owner.body == actor.body
+    if owner.region:
+        return actor.role is Role.COUNTY and owner.region == actor.region
+    return actor.role is Role.LEAD

@@ -1,0 +1,1 @@
+"""Filing: forms as data, the ways in, and the workflow from draft to accepted figures."""

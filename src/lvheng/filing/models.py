@@ -1,0 +1,358 @@
+"""What is filed, by whom, in which state.
+
+A :class:`Filing` is one form of one body for one period. Its content lives in versions: a draft may change,
+a version that was submitted never does (database trigger), and a correction is a new version. What happened
+to a filing is its steps, which only grow.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from lvheng.access.roles import Owner
+from lvheng.core.period import Period
+from lvheng.observations.models import Subject
+
+BODY_KINDS = {"unit": _("用能单位"), "county": _("县（市）区"), "department": _("部门")}
+ENERGY_CLASSES = {"above_10000": _("万吨以上"), "from_5000": _("五千至一万吨"), "other": _("五千吨以下")}
+DISCHARGER_CLASSES = {"key": _("重点管理"), "simplified": _("简化管理"), "registered": _("登记管理")}
+STATES = {
+    "draft": _("草稿"), "submitted": _("待审核"), "county_reviewed": _("待市级审核"), "accepted": _("已接收"), "returned": _("已退回"),
+    "withdrawn": _("已撤回"),
+}  # fmt: skip
+UNDER_REVIEW = ("submitted", "county_reviewed")
+ORIGINS = {
+    "file": _("文件导入"),
+    "grid": _("在线填写"),
+    "paste": _("粘贴"),
+    "api": _("接口"),
+    "nil": _("零报告"),
+    "demo": _("演示"),
+}
+ACTIONS = {
+    "start": _("开始填报"), "import": _("导入"), "undo": _("撤销导入"), "nil": _("作零报告"), "submit": _("提交"), "withdraw": _("撤回提交"),
+    "review": _("开始审核"), "remark": _("批注"), "county_review": _("县级审核通过"), "accept": _("接收"), "return": _("退回"), "correct": _("更正"),
+    "answer": _("说明审核提示"), "answer_end": _("撤销说明"), "attach": _("上传附件"), "extension_ask": _("申请延期"),
+    "extension_grant": _("同意延期"), "extension_refuse": _("不同意延期"), "remind": _("催报"),
+}  # fmt: skip
+JOB_STATES = {
+    "running": _("正在处理"), "ready": _("待确认"), "confirmed": _("已导入"), "undone": _("已撤销"), "failed": _("未能读取"), "abandoned": _("已放弃"),
+}  # fmt: skip
+
+
+class Body(models.Model):
+    """Who files: a unit, a county, a department. Its name, and its figures, are its subject's."""
+
+    subject = models.OneToOneField(Subject, models.PROTECT, related_name="registered")
+    kind = models.CharField(_("类别"), max_length=12, choices=list(BODY_KINDS.items()))
+    credit_code = models.CharField(_("统一社会信用代码"), max_length=18, blank=True)
+    region = models.CharField(_("所属地区"), max_length=16, blank=True)
+    park = models.CharField(_("所在园区"), max_length=80, blank=True)
+    energy_class = models.CharField(_("用能类别"), max_length=16, blank=True, choices=list(ENERGY_CLASSES.items()))
+    discharger_class = models.CharField(
+        _("排污许可类别"), max_length=16, blank=True, choices=list(DISCHARGER_CLASSES.items())
+    )
+    contact = models.CharField(_("联系人"), max_length=40, blank=True)
+    phone = models.CharField(_("联系电话"), max_length=20, blank=True)
+    active = models.BooleanField(_("在册"), default=True)
+    since = models.DateField(_("在册起"), null=True, blank=True)
+
+    class Meta:
+        db_table_comment = "Registry of bodies and units that file; industry and name are the subject's"
+        ordering = ["kind", "region", "subject__code"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["credit_code"], condition=~models.Q(credit_code=""), name="body_credit_code"
+            )
+        ]
+        indexes = [models.Index(fields=["kind", "region"])]
+
+    def __str__(self) -> str:
+        return self.subject.name
+
+    @property
+    def name(self) -> str:
+        return self.subject.name
+
+    @property
+    def owner(self) -> Owner:
+        match self.kind:
+            case "unit":
+                return Owner(self.region, self.subject.code)
+            case "county":
+                return Owner(self.region)
+        return Owner(body=self.subject.code)
+
+    def get_absolute_url(self) -> str:
+        return reverse("filing_body", args=[self.subject.code])
+
+
+class Filing(models.Model):
+    """One form of one body for one period. State and number are those of the latest version."""
+
+    form = models.CharField(_("报表"), max_length=64)
+    body = models.ForeignKey(Body, models.PROTECT, related_name="filings")
+    period = models.CharField(_("期间"), max_length=16)
+    due = models.DateField(_("报送期限"))
+    state = models.CharField(_("状态"), max_length=16, choices=list(STATES.items()), default="draft")
+    number = models.PositiveIntegerField(_("版次"), default=1)
+    # whose it is, kept here for the row security of the database
+    owner_region = models.CharField(max_length=16, blank=True)
+    owner_unit = models.CharField(max_length=32, blank=True)
+    owner_body = models.CharField(max_length=64, blank=True)
+    review_started_at = models.DateTimeField(null=True, blank=True)
+    review_started_by = models.CharField(max_length=80, blank=True)
+    changed_at = models.DateTimeField(_("更新时间"))
+
+    class Meta:
+        db_table_comment = "Filings: one a form, body and period"
+        ordering = ["due", "pk"]
+        constraints = [models.UniqueConstraint(fields=["form", "body", "period"], name="filing_once")]
+        indexes = [models.Index(fields=["state", "due"]), models.Index(fields=["form", "period"])]
+
+    def get_absolute_url(self) -> str:
+        return reverse("filing", args=[self.pk])
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.owner_region, self.owner_unit, self.owner_body)
+
+    @property
+    def when(self) -> Period:
+        return Period.parse(self.period)
+
+    @property
+    def state_label(self) -> str:
+        return str(STATES[self.state])
+
+    @property
+    def editable(self) -> bool:
+        return self.state == "draft"
+
+    def overdue(self, today: date | None = None) -> bool:
+        return self.state in ("draft", "returned", "withdrawn") and self.due < (today or timezone.localdate())
+
+
+class FilingVersion(models.Model):
+    """The content of a filing. Sealed when submitted: only the state goes on."""
+
+    filing = models.ForeignKey(Filing, models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField(_("版次"))
+    state = models.CharField(_("状态"), max_length=16, choices=list(STATES.items()), default="draft")
+    form_version = models.CharField(
+        _("表式版本"), max_length=80, help_text="form and the date its version came into force"
+    )
+    data = models.JSONField(_("内容"), default=dict)
+    digest = models.CharField(max_length=64, blank=True, help_text="SM3 of the content")
+    origin = models.CharField(_("来源"), max_length=8, choices=list(ORIGINS.items()), default="grid")
+    nil = models.BooleanField(_("零报告"), default=False)
+    note = models.CharField(_("说明"), max_length=400, blank=True)
+    findings = models.JSONField(_("审核提示"), default=dict, help_text="counts by severity; unanswered errors")
+    edits = models.PositiveIntegerField(
+        default=0, help_text="counts saves of a draft, so that nobody overwrites unseen"
+    )
+    made_at = models.DateTimeField(_("建立时间"))
+    made_by = models.CharField(_("建立人"), max_length=80)
+    submitted_at = models.DateTimeField(_("提交时间"), null=True, blank=True)
+    submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    posting = models.BigIntegerField(_("入库序号"), null=True, blank=True)
+
+    class Meta:
+        db_table_comment = "Versions of filings; sealed by trigger once submitted"
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["filing", "number"], name="version_number"),
+            models.UniqueConstraint(fields=["filing"], condition=models.Q(state="draft"), name="version_one_draft"),
+        ]
+
+    @property
+    def state_label(self) -> str:
+        return str(STATES[self.state])
+
+    @property
+    def late(self) -> bool:
+        return self.submitted_at is not None and timezone.localdate(self.submitted_at) > self.filing.due
+
+
+class Step(models.Model):
+    """One thing that happened to a filing. Steps only grow."""
+
+    filing = models.ForeignKey(Filing, models.PROTECT, related_name="steps")
+    number = models.PositiveIntegerField(_("版次"))
+    action = models.CharField(_("事项"), max_length=20, choices=list(ACTIONS.items()))
+    text = models.CharField(_("说明"), max_length=400, blank=True)
+    at = models.DateTimeField(_("时间"))
+    by = models.CharField(_("办理人"), max_length=80)
+
+    class Meta:
+        db_table_comment = "History of filings; append-only"
+        ordering = ["id"]
+
+    @property
+    def action_label(self) -> str:
+        return str(ACTIONS[self.action])
+
+
+class Remark(models.Model):
+    """A reviewer's remark on a cell ("" row and column: on the whole), for one version."""
+
+    version = models.ForeignKey(FilingVersion, models.PROTECT, related_name="remarks")
+    sheet = models.CharField(max_length=64, blank=True)
+    key = models.CharField(max_length=160, blank=True)
+    column = models.CharField(max_length=64, blank=True)
+    got = models.CharField(_("当时的值"), max_length=200, blank=True)
+    text = models.CharField(_("意见"), max_length=400)
+    at = models.DateTimeField(_("时间"))
+    by = models.CharField(_("审核人"), max_length=80)
+
+    class Meta:
+        db_table_comment = "Remarks of reviewers, by cell; append-only"
+        ordering = ["id"]
+
+
+class Attachment(models.Model):
+    """Evidence. The file lies under its digest outside the web root; it is there before the row is."""
+
+    filing = models.ForeignKey(Filing, models.PROTECT, related_name="attachments")
+    name = models.CharField(_("文件名"), max_length=160)
+    kind = models.CharField(_("类型"), max_length=8)
+    size = models.PositiveIntegerField(_("大小"))
+    digest = models.CharField(max_length=64)
+    at = models.DateTimeField(_("时间"))
+    by = models.CharField(_("上传人"), max_length=80)
+
+    class Meta:
+        db_table_comment = "Evidence of filings; append-only; files under their SHA-256"
+        ordering = ["id"]
+
+
+class Answer(models.Model):
+    """Why a check does not hold here: with a reason, evidence, an author and an end."""
+
+    filing = models.ForeignKey(Filing, models.PROTECT, related_name="answers")
+    check_id = models.CharField(max_length=120)
+    sheet = models.CharField(max_length=64, blank=True)
+    key = models.CharField(max_length=160, blank=True)
+    column = models.CharField(max_length=64, blank=True)
+    got = models.CharField(_("所答的值"), max_length=200, blank=True, help_text="another value needs another answer")
+    reason = models.CharField(_("理由"), max_length=400)
+    evidence = models.ForeignKey(Attachment, models.PROTECT, null=True, blank=True)
+    at = models.DateTimeField(_("时间"))
+    by = models.CharField(_("说明人"), max_length=80)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        db_table_comment = "Answers to checks (suppression with reason)"
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["filing", "check_id", "sheet", "key", "column"], condition=models.Q(ended_at=None), name="answer_once"
+            )
+        ]  # fmt: skip
+
+
+class Extension(models.Model):
+    """A later deadline that was asked for with a reason, and what was decided."""
+
+    filing = models.ForeignKey(Filing, models.PROTECT, related_name="extensions")
+    until = models.DateField(_("延至"))
+    reason = models.CharField(_("事由"), max_length=400)
+    state = models.CharField(
+        max_length=8, default="asked", choices=[("asked", _("待批")), ("granted", _("同意")), ("refused", _("不同意"))]
+    )
+    asked_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=80)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.CharField(max_length=80, blank=True)
+    answer = models.CharField(_("批复"), max_length=400, blank=True)
+
+    class Meta:
+        db_table_comment = "Extensions of deadlines"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["filing"], condition=models.Q(state="asked"), name="extension_one_asked")
+        ]
+
+
+class ImportJob(models.Model):
+    """One upload: read, matched, checked, compared; nothing is in the draft until it is confirmed."""
+
+    filing = models.ForeignKey(Filing, models.PROTECT, related_name="imports")
+    name = models.CharField(_("文件名"), max_length=160)
+    digest = models.CharField(max_length=64)
+    path = models.CharField(max_length=120, blank=True, help_text="where the file is kept, below the data folder")
+    origin = models.CharField(max_length=8, choices=list(ORIGINS.items()), default="file")
+    state = models.CharField(_("状态"), max_length=12, choices=list(JOB_STATES.items()), default="running")
+    stage = models.CharField(_("阶段"), max_length=20, blank=True)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    data = models.JSONField(null=True)
+    before = models.JSONField(null=True, help_text="the draft before the import, for undo")
+    problems = models.JSONField(default=list)
+    summary = models.JSONField(default=dict)
+    edits = models.PositiveIntegerField(default=0, help_text="edits of the draft that the comparison was made with")
+    at = models.DateTimeField(_("时间"))
+    beat = models.DateTimeField(help_text="last sign of life")
+    by = models.CharField(_("上传人"), max_length=80)
+
+    class Meta:
+        db_table_comment = "Uploads: dry run, confirmation, undo"
+        ordering = ["-id"]
+
+    def get_absolute_url(self) -> str:
+        return reverse("filing_import", args=[self.filing_id, self.pk])
+
+    @property
+    def state_label(self) -> str:
+        return str(JOB_STATES[self.state])
+
+
+class ApiToken(models.Model):
+    """A key to the API for one person's body; the table holds its digest."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="tokens")
+    name = models.CharField(_("用途"), max_length=80)
+    digest = models.CharField(max_length=64, unique=True)
+    tail = models.CharField(max_length=6, help_text="last characters, to tell keys apart")
+    made_at = models.DateTimeField()
+    expires_at = models.DateTimeField(_("失效时间"))
+    used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table_comment = "Keys to the API, scoped to the person's body"
+        ordering = ["-id"]
+
+    @property
+    def valid(self) -> bool:
+        return self.revoked_at is None and self.expires_at > timezone.now()
+
+
+class IdempotencyKey(models.Model):
+    """What a write through the API answered, so that sending it again answers the same."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    key = models.CharField(max_length=80)
+    request = models.CharField(max_length=64, help_text="digest of method, path and body")
+    status = models.PositiveSmallIntegerField()
+    answer = models.JSONField()
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table_comment = "Answers to writes by idempotency key"
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotency_once")]
+
+
+def step(filing: Filing, action: str, by: str, text: str = "", number: int | None = None, at: Any = None) -> Step:
+    """Note what happened to a filing."""
+    return Step.objects.create(
+        filing=filing, number=filing.number if number is None else number, action=action, text=text[:400], at=at or timezone.now(), by=by
+    )  # fmt: skip
