@@ -17,9 +17,9 @@ from lvheng.core.region import Region, RegionTree
 from lvheng.core.rulebook import Rulebook
 from tests.core.world import World, tolerance, worlds
 
-ENGINES = ["duckdb", "polars"]
+ENGINES = ["duckdb", "polars", "numpy"]
 PROPERTY = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

@@ -1,6 +1,7 @@
 """The engines a table can be computed on. Rules are written once, in Narwhals; the engine is a setting.
 
-``LVHENG_ENGINE`` = duckdb (default, embedded), polars (in memory) or pyspark (a province on many machines).
+``LVHENG_ENGINE`` = duckdb (default, embedded), polars (in memory), pyspark (a province on many machines), or
+numpy (:mod:`lvheng.core.dense`: dense arrays in memory, the quickest where everything fits).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from lvheng.core.problem import Problem, ProblemError
 
-ENGINES = ("duckdb", "polars", "pyspark")
+ENGINES = ("duckdb", "polars", "pyspark", "numpy")
 
 
 class Engine(Protocol):
@@ -90,23 +91,29 @@ class Spark:
         return frame.to_native().toArrow()
 
 
-def connect(name: str | None = None) -> Engine:
-    """The engine of a name, or of the setting; raises ProblemError when it is unknown or not installed."""
-    chosen = name or os.environ.get("LVHENG_ENGINE", "duckdb")
-    makers: Mapping[str, Any] = {"duckdb": DuckDB, "polars": Polars, "pyspark": Spark}
-    if chosen not in makers:
+def chosen(name: str | None = None) -> str:
+    """The name of the engine given, or of the setting; raises ProblemError when there is none of that name."""
+    name = name or os.environ.get("LVHENG_ENGINE", "duckdb")
+    if name not in ENGINES:
         raise ProblemError(
             Problem(
                 "core.engine.unknown",
                 "没有这种计算引擎",
-                got=chosen,
+                got=name,
                 wanted="、".join(ENGINES),
                 fix="改正设置LVHENG_ENGINE。",
             )
         )
+    return name
+
+
+def connect(name: str | None = None) -> Engine:
+    """The engine of a name, or of the setting; raises ProblemError when it is unknown or not installed."""
+    makers: Mapping[str, Any] = {"duckdb": DuckDB, "polars": Polars, "pyspark": Spark}
+    wanted = chosen(name)
     try:
-        return makers[chosen]()
+        return makers[wanted]()
     except ImportError:
         raise ProblemError(
-            Problem("core.engine.absent", "计算引擎未安装", got=chosen, fix="安装该引擎，或改用duckdb。")
+            Problem("core.engine.absent", "计算引擎未安装", got=wanted, fix="安装该引擎，或改用duckdb。")
         ) from None

@@ -23,14 +23,16 @@ import narwhals as nw
 import numpy as np
 import pyarrow as pa
 
-from lvheng.core.engine import Engine, connect
+from lvheng.core.dense import Dense
+from lvheng.core.engine import Engine, chosen, connect
 from lvheng.core.formula import syntax as s
 from lvheng.core.formula import vector
-from lvheng.core.formula.model import Model, Variable
+from lvheng.core.formula.model import Model
 from lvheng.core.formula.rules import bands_units, parameter, steps
 from lvheng.core.period import Kind, Period
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.core.rulebook import Band
+from lvheng.core.scope import Scope
 
 KINDS = (Kind.YEAR, Kind.HALF, Kind.QUARTER, Kind.MONTH, Kind.YTD)
 _KEYS = ["region", "period"]
@@ -109,6 +111,8 @@ def evaluate(
                 fix="逐项计算请用说明树。",
             )
         )  # fmt: skip
+    if chosen(engine) == "numpy":
+        return Table(kind, Dense(model, kind, indices, wanted, data).run())
     return _Pass(model, kind, indices, wanted, connect(engine)).run(data)
 
 
@@ -138,111 +142,6 @@ class _Grid:
     has: set[str] = field(default_factory=set)
 
 
-class Scope:
-    """What a pass has to cover: variables in order, and periods as far back as any formula reaches."""
-
-    def __init__(self, model: Model, kind: Kind, indices: list[int], wanted: list[str]):
-        self.model, self.kind, self.indices = model, kind, indices
-        self.wanted = [model[code].code for code in wanted]
-        self.codes = model.needs(wanted)
-        self.per_year = kind.per_year or 1
-        self.low = self._history()
-        self.high = max(indices)
-        self.span = [Period.from_index(kind, i) for i in range(self.low, self.high + 1)]
-        self.observed = [code for code in self.codes if self._sometimes_observed(code)]
-
-    # --- what is needed -----------------------------------------------------------------------
-    def _history(self) -> int:
-        """The first period that any formula reaches back to."""
-        first = min(self.indices)
-        start = self.model.first_year * self.per_year
-        need: dict[str, int] = {}
-        todo = [(code, first) for code in self.wanted]
-        lowest = first
-        while todo:
-            code, low = todo.pop()
-            if need.get(code, low + 1) <= low:
-                continue
-            need[code] = low
-            lowest = min(lowest, low)
-            if not code:
-                continue
-            if code in self.model.recursive:
-                if low > start:  # its own past counts from the beginning
-                    todo.append((code, start))
-                low = max(low, start)
-            for _, tree in self.model.trees(code):
-                todo += list(self._reach(tree, low))
-        return lowest
-
-    def _reach(self, node: s.Node, low: int) -> Iterator[tuple[str, int]]:
-        """The variables behind an expression and their first periods; "" for the expression itself."""
-        yield "", low
-        match node:
-            case s.Name():
-                yield node.code, low
-            case s.Lag():
-                yield from self._reach(node.of, low - self.steps(node.months))
-            case s.Base():
-                yield from self._reach(node.of, min(low, self.model.base_year * self.per_year))
-            case s.Ytd():
-                yield from self._reach(node.of, low - low % self.per_year if self.adds_up else low)
-            case _:
-                for part in node.parts():
-                    yield from self._reach(part, low)
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether cumulating since January means adding periods of this kind."""
-        return self.kind in (Kind.MONTH, Kind.QUARTER, Kind.HALF)
-
-    def steps(self, months: int) -> int:
-        """Rows back for a lag; 0 when this kind of period has no such neighbour."""
-        size = {Kind.YEAR: 12, Kind.HALF: 6, Kind.QUARTER: 3, Kind.MONTH: 1, Kind.YTD: 12}[self.kind]
-        if months % size:
-            return 0
-        return months if self.kind is Kind.YTD else months // size
-
-    def _sometimes_observed(self, code: str) -> bool:
-        variable = self.model[code]
-        if code in self.model.recursive:
-            return True
-        return any(variable.formula_on(self.model.rule_day(p)) is None for p in self.span)
-
-    def stretches(self, code: str) -> list[tuple[int, int, s.Node | None]]:
-        """First and last period of each formula of a variable, in order; None where it is observed."""
-        variable = self.model[code]
-        trees = dict(self.model.trees(code))
-        ranges: list[tuple[int, int, s.Node | None]] = []
-        for p in self.span:
-            f = variable.formula_on(self.model.rule_day(p))
-            if code in self.model.recursive and p.year < self.model.first_year:
-                f = None
-            tree = trees[f] if f is not None else None
-            if ranges and ranges[-1][2] is tree:
-                ranges[-1] = (ranges[-1][0], p.index, tree)
-            else:
-                ranges.append((p.index, p.index, tree))
-        return ranges
-
-    def figures(self, node: s.Node) -> Iterator[s.Node]:
-        match node:
-            case s.Name():
-                if not self.model[node.code].dimensions:
-                    return
-                if node.code in self.observed:
-                    yield node
-                for _, tree in self.model.trees(node.code):
-                    yield from self.figures(tree)
-            case s.Lag():
-                yield from (s.Lag(n, node.months) for n in self.figures(node.of))
-            case s.Base():
-                yield from (s.Base(n) for n in self.figures(node.of))
-            case _:
-                for part in node.parts():
-                    yield from self.figures(part)
-
-
 class _Pass(Scope):
     def __init__(self, model: Model, kind: Kind, indices: list[int], wanted: list[str], on: Engine):
         super().__init__(model, kind, indices, wanted)
@@ -265,7 +164,7 @@ class _Pass(Scope):
     def _result(self) -> dict[str, pa.Table]:
         out = {}
         for dimension, grid in self.grids.items():
-            codes = [c for c in self.wanted if _dimension(self.model[c]) == dimension]
+            codes = [c for c in self.wanted if self.grid(c) == dimension]
             if codes:
                 frame = grid.frame.filter(nw.col("period").is_in(self.indices))
                 table = self.on.arrow(frame.select(*grid.keys, *(nw.col(self.name_of[c]) for c in codes)))
@@ -276,7 +175,7 @@ class _Pass(Scope):
     def _plan(self, code: str) -> None:
         """The column of a variable: by formula where one is in force, else as observed."""
         variable = self.model[code]
-        grid, name = _dimension(variable), self.name_of[code]
+        grid, name = self.grid(code), self.name_of[code]
         trees = dict(self.model.trees(code))
         ranges: list[tuple[int, int, s.Node | None]] = []
         for p in self.span:
@@ -323,7 +222,7 @@ class _Pass(Scope):
         return [need for part in node.parts() for need in self._needs(part, grid)]
 
     def _name(self, code: str, grid: str) -> str:
-        name, own = self.name_of[code], _dimension(self.model[code])
+        name, own = self.name_of[code], self.grid(code)
         if own == grid:
             return name
         brought = f"{name}_in_{grid}"
@@ -350,6 +249,12 @@ class _Pass(Scope):
         key = (grid, node)
         if key in self.inner:
             return self.inner[key]
+        own = self.grid_of(node)
+        if own != grid:
+            once = self._window(node, own)
+            name = self.inner[key] = f"{once}_in_{grid}"
+            self.columns[name] = _Column(name, grid, "bring", source=once, from_grid=own, needs=(once,))
+            return name
         name = self.inner[key] = f"w{len(self.inner)}"
         keys = ["region", "item"] if grid else ["region"]
         match node:
@@ -620,9 +525,9 @@ class _Pass(Scope):
         self.regions = intake.read(data)
         for dimension in dimensions:
             frame, keys = intake.grid(dimension)
-            columns = [names[c] for c in self.observed if _dimension(self.model[c]) == dimension]
+            columns = [names[c] for c in self.observed if self.grid(c) == dimension]
             self.grids[dimension] = _Grid(frame, keys, has=set(columns))
-            self._roll_up(dimension, [c for c in self.observed if _dimension(self.model[c]) == dimension], names)
+            self._roll_up(dimension, [c for c in self.observed if self.grid(c) == dimension], names)
 
     def _roll_up(self, dimension: str, codes: list[str], names: Mapping[str, str]) -> None:
         """Observed variables that add up over regions: where a region has none, the sum of its parts."""
@@ -653,7 +558,3 @@ def _closure(start: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[
                 seen.add(name)
                 todo.append(name)
     return seen
-
-
-def _dimension(variable: Variable) -> str:
-    return variable.dimensions[0] if variable.dimensions else ""

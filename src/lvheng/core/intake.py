@@ -4,8 +4,8 @@ and period (and item), one column a variable. Raises ProblemError on unknown reg
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
 
 import narwhals as nw
 import pyarrow as pa
@@ -31,37 +31,16 @@ class Intake:
 
     def read(self, data: Any) -> list[str]:
         """Take all tables in; the regions that will have rows."""
-        long: list[nw.LazyFrame] = []
-        for given in data if isinstance(data, list | tuple) else [data]:
-            table = to_arrow(given)
-            names = set(table.column_names)
-            missing = {"region", "period"} - names or ({"value"} - names if "variable" in names else set())
-            if missing:
-                raise ProblemError(
-                    Problem(
-                        "core.frame.columns", "数据表缺少栏目", got="、".join(sorted(names)), wanted="、".join(sorted(missing)),
-                        fix="补上缺少的栏目。",
-                    )
-                )  # fmt: skip
-            if "variable" in names:
-                long.append(self._long(table))
-            else:
-                self._wide(table)
-        if long:
-            frame = nw.concat(long) if len(long) > 1 else long[0]
-            self.long = self._one_kind(frame)
+        long, wide = separate(data, self.model, list(self.names))
+        for grid, table in wide.items():
+            self._wide(grid, table)
+        if long is not None:
+            self.long = self._one_kind(self._long(long))
         if self.model.regions is None:
             self.regions = self._regions()
         else:
             self.regions = [r.code for r in self.model.regions]
-            unknown = [r for r in self._regions() if r not in self.model.regions]
-            if unknown:
-                raise ProblemError(
-                    Problem(
-                        "core.frame.region", "数据中有区划表以外的地区", got="、".join(unknown[:10]),
-                        fix="在区划表中登记，或改正地区代码。",
-                    )
-                )  # fmt: skip
+            unknown_regions(r for r in self._regions() if r not in self.model.regions)
         return self.regions
 
     def _long(self, table: pa.Table) -> nw.LazyFrame:
@@ -76,23 +55,7 @@ class Intake:
         frame = frame.select(*columns).filter(nw.col("variable").is_in(list(self.names)))
         return frame.filter(nw.col("value").is_finite())
 
-    def _wide(self, table: pa.Table) -> None:
-        dimensions = {
-            self.model[c].dimensions[0] if self.model[c].dimensions else ""
-            for c in table.column_names
-            if c in self.names
-        }
-        if (
-            len(dimensions) != 1
-            or (grid := dimensions.pop()) in self.wide
-            or bool(grid) != ("item" in table.column_names)
-        ):
-            raise ProblemError(
-                Problem(
-                    "core.frame.wide", "宽表的指标维度不一致，或同一维度给了两张宽表", got="、".join(table.column_names[:20]),
-                    wanted="每个维度一张宽表，有维度的带“item”栏", fix="按维度拆分或合并数据表。",
-                )
-            )  # fmt: skip
+    def _wide(self, grid: str, table: pa.Table) -> None:
         keys = self._keys(grid)
         columns = [nw.col(k).cast(nw.Int64 if k == "period" else nw.String) for k in keys]
         columns += [
@@ -113,18 +76,12 @@ class Intake:
             found |= set(self.on.arrow(frame.select("region").unique())["region"].to_pylist())
         return sorted(found)
 
-    def _once(self, twice: nw.LazyFrame, keys: Iterable[str]) -> None:
-        rows = self.on.arrow(twice.select(*keys).head(1)).to_pylist()
+    def _once(self, repeated: nw.LazyFrame, keys: Iterable[str]) -> None:
+        rows = self.on.arrow(repeated.select(*keys).head(1)).to_pylist()
         if rows:
             row = rows[0]
-            period = Period.from_index(self.kind, row["period"]).label if "kind" not in row else str(row["period"])
-            words = [row.get("variable", ""), row["region"], period, row.get("item", "")]
-            raise ProblemError(
-                Problem(
-                    "core.frame.twice", "同一指标、地区、期间的数据不止一个", got=" ".join(w for w in words if w),
-                    wanted="每个指标、地区、期间一个数", fix="先选定一个版本再计算。",
-                )
-            )  # fmt: skip
+            period = Period.from_index(Kind(row.get("kind", self.kind)), row["period"]).label
+            twice(row.get("variable", ""), str(row["region"]), period, row.get("item", ""))
 
     # --- periods ------------------------------------------------------------------------------
     def _one_kind(self, frame: nw.LazyFrame) -> nw.LazyFrame:
@@ -244,6 +201,84 @@ class Intake:
 
 def _empty(keys: list[str]) -> pa.Table:
     return pa.table({k: pa.array([], pa.int64() if k == "period" else pa.string()) for k in keys})
+
+
+def twice(*where: str) -> NoReturn:
+    """Raise the Problem of a figure that is given twice."""
+    raise ProblemError(
+        Problem(
+            "core.frame.twice", "同一指标、地区、期间的数据不止一个", got=" ".join(w for w in where if w),
+            wanted="每个指标、地区、期间一个数", fix="先选定一个版本再计算。",
+        )
+    )  # fmt: skip
+
+
+def unknown_regions(regions: Iterable[str]) -> None:
+    """Raise the Problem of regions that the tree does not have, if there are any."""
+    if found := list(regions):
+        raise ProblemError(
+            Problem(
+                "core.frame.region", "数据中有区划表以外的地区", got="、".join(map(str, found[:10])),
+                fix="在区划表中登记，或改正地区代码。",
+            )
+        )  # fmt: skip
+
+
+def separate(data: Any, model: Model, codes: Sequence[str]) -> tuple[pa.Table | None, dict[str, pa.Table]]:
+    """One long table (or None) and the wide tables by dimension; raises ProblemError on missing columns."""
+    long: list[pa.Table] = []
+    wide: dict[str, pa.Table] = {}
+    for given in data if isinstance(data, list | tuple) else [data]:
+        table = to_arrow(given)
+        names = set(table.column_names)
+        missing = {"region", "period"} - names or ({"value"} - names if "variable" in names else set())
+        if missing:
+            raise ProblemError(
+                Problem(
+                    "core.frame.columns", "数据表缺少栏目", got="、".join(sorted(names)), wanted="、".join(sorted(missing)),
+                    fix="补上缺少的栏目。",
+                )
+            )  # fmt: skip
+        if "variable" in names:
+            long.append(_typed(table))
+            continue
+        dimensions = {(*model[c].dimensions, "")[0] for c in table.column_names if c in codes}
+        if not dimensions:
+            continue  # none of its figures is asked for
+        grid = dimensions.pop()
+        if dimensions or grid in wide or bool(grid) != ("item" in names):
+            raise ProblemError(
+                Problem(
+                    "core.frame.wide", "宽表的指标维度不一致，或同一维度给了两张宽表",
+                    got="、".join(table.column_names[:20]), wanted="每个维度一张宽表，有维度的带“item”栏",
+                    fix="按维度拆分或合并数据表。",
+                )
+            )  # fmt: skip
+        wide[grid] = table
+    both = {(*model[c].dimensions, "")[0] for c in codes} & set(wide) if long else set()
+    if both:
+        given_long = {v for t in long for v in t["variable"].unique().to_pylist() if v in codes}
+        if any((*model[v].dimensions, "")[0] in both for v in given_long):
+            raise ProblemError(
+                Problem("core.frame.wide", "同一维度的数据既有长表又有宽表", fix="同一维度的数据合为一种表。")
+            )
+    return (pa.concat_tables(long, promote_options="permissive") if long else None), wide
+
+
+def _typed(table: pa.Table) -> pa.Table:
+    """A long table with plain types: an empty column, for one, has none of its own."""
+    plain = {
+        "variable": pa.string(),
+        "item": pa.string(),
+        "kind": pa.string(),
+        "period": pa.int64(),
+        "value": pa.float64(),
+    }
+    for n, name in enumerate(table.column_names):
+        wanted = plain.get(name, pa.string() if pa.types.is_null(table.schema.field(n).type) else None)
+        if wanted is not None and table.schema.field(n).type != wanted:
+            table = table.set_column(n, name, table[name].cast(wanted))
+    return table
 
 
 def to_arrow(given: Any) -> pa.Table:
