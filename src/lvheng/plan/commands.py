@@ -10,8 +10,10 @@ import click
 import yaml
 
 from lvheng.core.problem import Place, Problem, ProblemError, Severity
+from lvheng.plan import drafting
 from lvheng.plan.reading import Draft, read_file, to_plan_dict
 from lvheng.plan.reading.score import score
+from lvheng.plan.schema import load_plan
 
 PART_NAMES = {
     "quantitative": "定量目标",
@@ -63,11 +65,7 @@ def read_command(file: Path, output: Path | None, as_json: bool, force: bool) ->
     for problem in draft.problems:
         click.echo(str(problem), err=True)
     data = to_plan_dict(draft)
-    text = (
-        json.dumps(data, ensure_ascii=False, indent=2)
-        if as_json
-        else yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=120)
-    )
+    text = json.dumps(data, ensure_ascii=False, indent=2) if as_json else _as_plan_file(data, file.name)
     if output:
         try:
             output.write_text(text + ("\n" if as_json else ""), encoding="utf-8")
@@ -85,6 +83,33 @@ def read_command(file: Path, output: Path | None, as_json: bool, force: bool) ->
         click.echo(_summary(draft), err=True)
     else:
         click.echo(text)
+
+
+def _as_plan_file(data: dict[str, Any], name: str) -> str:
+    """``plan.yaml`` of a draft; what a person must add or look at stands at its head."""
+    lines = [
+        f"# 由《{name}》读出的草案，逐项核对后使用；confidence 为读取把握，reason 为理由，核对后将 confirmed 改为 true。"
+    ]
+    lines += [f"# 待补：plan 下的 {n}。" for n, v in drafting.header_of(data).items() if v in (None, "")]
+    for note in data.get("notes", []):
+        words = "，".join(str(note[k]) for k in ("text", "anchor", "reason") if note.get(k))
+        lines.append(f"# 未作目标的数字：{' '.join(words.split())}")
+    return "\n".join(lines) + "\n" + drafting.to_yaml(data)
+
+
+@plan_group.command("check")
+@click.argument("path", type=click.Path(path_type=Path))
+def check_command(path: Path) -> None:
+    """核对方案目录或其中的 plan.yaml：写法、编号、条款、单位、责任单位。"""
+    plan = load_plan(path) if path.is_dir() else load_plan(path.parent, name=path.name)
+    warnings = plan.problems
+    for problem in warnings:
+        click.echo(str(problem), err=True)
+    doubtful = sum(not t.confirmed for t in plan.targets)
+    click.echo(
+        f"{plan.header.title}：条款{len(plan.clause_list)}条，目标与规则{len(plan.targets)}项，责任说明{len(plan.notes)}处，"
+        f"任务{len(plan.tasks)}项，责任单位{len(plan.bodies)}个；须改正0处，请核对{len(warnings)}处，未经人工确认{doubtful}项。"
+    )
 
 
 def _summary(draft: Draft) -> str:

@@ -296,7 +296,7 @@ def _nested(flat: list[Data], parent: str = "") -> list[Data]:
 def _target(t: Data) -> Data:
     kept = (
         "id", "clause", "scope", "exclusions", "baseline_year", "baseline_value", "value", "unit", "value_base", "unit_base", "comparator_words", "direction",
-        "deadline", "deadline_words", "deadline_inherited", "hedge", "binding", "price_base", "span", "value_span", "value_written",
+        "deadline", "deadline_words", "deadline_inherited", "hedge", "binding", "price_base", "span", "value_span", "value_written", "value_upper", "nature",
     )  # fmt: skip
     found = {k: t[k] for k in kept if t.get(k) not in (None, "", [])}
     found["kind"] = t["kind"] if t.get("kind") in KINDS else "quantitative"
@@ -305,9 +305,17 @@ def _target(t: Data) -> Data:
     found["measure"] = t["measure"] if t.get("measure") in MEASURES else "level"
     found["quote"] = t.get("anchor") or t.get("sentence", "")
     found["confirmed"] = bool(t.get("confirmed"))
+    found.update(_doubt(t))
     if t.get("baseline_value") and not re.fullmatch(r"-?\d+(\.\d+)?", str(t["baseline_value"])):
         found.pop("baseline_value", None)
     return found
+
+
+def _doubt(item: Data) -> Data:
+    """How sure the reading was and why, until a person has confirmed the item."""
+    if item.get("confirmed") or item.get("confidence") is None:
+        return {}
+    return {"confidence": str(item["confidence"]), "reason": item.get("reason", "")}
 
 
 def _note(r: Data) -> Data:
@@ -326,7 +334,7 @@ def _note(r: Data) -> Data:
     found = {k: r[k] for k in kept if r.get(k) not in (None, "", [])}
     if r.get("implement"):
         found["others"] = [*found.get("others", []), *r["implement"]]
-    return found
+    return {**found, **_doubt(r)}
 
 
 def to_yaml(data: Data) -> str:

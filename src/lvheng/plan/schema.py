@@ -119,7 +119,11 @@ class Target(Entry):
     value_span: tuple[int, int] | None = None
     value_written: bool = True
     price_base: int | None = None
+    value_upper: Decimal | None = None  # of a range
+    nature: str = ""  # 约束性, 预期性
     confirmed: bool = True
+    confidence: Decimal | None = None  # of the reading, 0 to 1, until a person confirms
+    reason: str = ""  # of that confidence
     not_issued: bool = False
     note: str = ""
 
@@ -141,6 +145,8 @@ class Note(Entry):
     local_governments: tuple[str, ...] = ()
     inherit: bool = False  # binds local governments in all later clauses
     span: tuple[int, int] | None = None
+    confidence: Decimal | None = None
+    reason: str = ""
     note: str = ""
 
 
@@ -233,6 +239,7 @@ class Plan:
         self.folder, self.header = folder, file.plan
         self.clauses, self.targets, self.notes, self.tasks = file.clauses, file.targets, file.notes, file.tasks
         self.regions, self.bodies, self.county_targets = regions, bodies, shares
+        self.problems: list[Problem] = []  # found on loading, none of which stops the work
 
     @property
     def id(self) -> str:
@@ -301,22 +308,23 @@ class Plan:
         return target.region or self.header.city
 
 
-def load_plan(folder: Path | str, *, shares: Path | None = None) -> Plan:
+def load_plan(folder: Path | str, *, shares: Path | None = None, name: str = "plan.yaml") -> Plan:
     """Read and check a plan folder; raises ProblemError with every fault found, at file and line.
 
-    ``shares``: a file of county targets to use where the folder has none of its own.
+    ``shares``: a file of county targets to use where the folder has none of its own; ``name``: a draft under
+    another name.
     """
     root = Path(folder)
     problems: list[Problem] = []
 
-    def part(name: str, model: type[Entry], *, needed: bool = False) -> tuple[Entry | None, Document | None]:
-        path = root / name
-        if not path.exists() and name == "county_targets.yaml" and shares is not None:
+    def part(filename: str, model: type[Entry], *, needed: bool = False) -> tuple[Entry | None, Document | None]:
+        path = root / filename
+        if not path.exists() and filename == "county_targets.yaml" and shares is not None:
             path = shares
         if not path.exists():
             if needed:
                 problems.append(
-                    Problem("plan.file.missing", f"方案目录缺少{name}", place=Place(file=str(path)), fix="用 lvheng plan read 生成，或从样例复制。")
+                    Problem("plan.file.missing", f"方案目录缺少{filename}", place=Place(file=str(path)), fix="用 lvheng plan read 生成，或从样例复制。")
                 )  # fmt: skip
             return None, None
         try:
@@ -326,7 +334,7 @@ def load_plan(folder: Path | str, *, shares: Path | None = None) -> Plan:
             problems.extend(error.problems)
             return None, None
 
-    file, document = part("plan.yaml", PlanFile, needed=True)
+    file, document = part(name, PlanFile, needed=True)
     regions_file, _ = part("regions.yaml", RegionsFile)
     bodies_file, _ = part("bodies.yaml", BodiesFile)
     shares_file, shares_doc = part("county_targets.yaml", CountyTargetsFile)
@@ -344,6 +352,7 @@ def load_plan(folder: Path | str, *, shares: Path | None = None) -> Plan:
     problems = check_plan(plan, document, shares_doc)
     if stops(problems):
         raise ProblemError(problems)
+    plan.problems = problems
     return plan
 
 
