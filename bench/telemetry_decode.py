@@ -21,7 +21,20 @@ from lvheng.telemetry.hj212 import kernel
 from lvheng.telemetry.ingest import Clock, decode_plain
 from lvheng.telemetry.journal import FRAME, Block, pack
 
-CODES = ["a34013", "a21026", "a21002", "a21005", "a19001", "a01011", "a01012", "a01013", "a01014", "a00000", "a24088", "a21001"]
+CODES = [
+    "a34013",
+    "a21026",
+    "a21002",
+    "a21005",
+    "a19001",
+    "a01011",
+    "a01012",
+    "a01013",
+    "a01014",
+    "a00000",
+    "a24088",
+    "a21001",
+]
 
 
 def packets(count: int) -> list[bytes]:

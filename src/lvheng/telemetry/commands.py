@@ -16,13 +16,14 @@ from pathlib import Path
 import click
 
 from lvheng.core.problem import Problem, ProblemError
-from lvheng.telemetry import hj212, ingest, journal, simulate
+from lvheng.telemetry import hj212, journal
+from lvheng.telemetry.clock import local_time
 from lvheng.telemetry.decode import VERDICTS, Reading, read_packets
 from lvheng.telemetry.devices import Device, SqliteRegistry
-from lvheng.telemetry.gateway import gaps
 from lvheng.telemetry.gateway.exchange import CommandStore
 from lvheng.telemetry.gateway.serve import Plan, Service
-from lvheng.telemetry.lake import Lake, connect
+
+# The columnar libraries are imported by the commands that use them: gateway processes start without them.
 
 _data = click.option(
     "--data", type=click.Path(path_type=Path), default=Path("var/telemetry"), show_default=True, help="网关数据目录。"
@@ -104,6 +105,8 @@ def _describe(reading: Reading) -> str:
 @telemetry.command("verify", help="核对原始日志的哈希链和数据湖文件。")
 @_data
 def verify(data: Path) -> None:
+    from lvheng.telemetry.lake import Lake
+
     root = data / "journal"
     problems = [p for stream in journal.streams(root) for p in journal.verify(root, stream)]
     for problem in problems:
@@ -120,6 +123,9 @@ def verify(data: Path) -> None:
 @_data
 @_open_door
 def rebuild(data: Path, open_door: bool) -> None:
+    from lvheng.telemetry import ingest
+    from lvheng.telemetry.lake import Lake, connect
+
     registry = SqliteRegistry(data / "registry.sqlite", open_door=open_door)
     try:
         with journal.locked(data / "journal"):
@@ -140,6 +146,8 @@ def rebuild(data: Path, open_door: bool) -> None:
 @_data
 @click.option("--before", type=click.DateTime(["%Y-%m-%d"]), required=True, help="合并此日之前的数据。")
 def compact(data: Path, before: datetime) -> None:
+    from lvheng.telemetry.lake import Lake
+
     lake, merged = Lake(data / "lake"), 0
     for folder in sorted((data / "lake" / "values").glob("day=*/st=*")):
         day = date.fromisoformat(folder.parent.name.removeprefix("day="))
@@ -152,10 +160,12 @@ def compact(data: Path, before: datetime) -> None:
 @_data
 @click.option("--days", type=click.IntRange(1, 60), default=2, show_default=True, help="向前查多少天。")
 def gaps_command(data: Path, days: int) -> None:
+    from lvheng.telemetry.gateway import gaps
+
     store = CommandStore(data / "commands.sqlite")
     registry = SqliteRegistry(data / "registry.sqlite")
     now = time.time()
-    here = ingest.local_time(int(now * 1e6))
+    here = local_time(int(now * 1e6))
     asked = gaps.ask(data / "lake", store, registry, here, back=timedelta(days=days), stamp=now)
     store.close()
     click.echo(f"已排入{asked}条补数请求")
@@ -187,6 +197,8 @@ def register(data: Path, mn: str, password: str, st: str, version: str, sm4_key:
 @click.argument("mn")
 @click.option("--accept", is_flag=True, help="采用建议并登记。")
 def dialect_command(data: Path, mn: str, accept: bool) -> None:
+    from lvheng.telemetry import ingest
+
     registry = SqliteRegistry(data / "registry.sqlite")
     device = registry.get(mn) or Device(mn)
     packets, rejects = ingest.recent(data / "journal", mn, device.dialect)
@@ -284,7 +296,9 @@ def energy_gateway(data: Path, host: str, port: int, certificate: Path | None, k
 def simulate_command(
     host: str, port: int, devices: int, hours: int, seed: int, faults: float, registry: Path | None
 ) -> None:
-    now = ingest.local_time(time.time_ns() // 1000)
+    from lvheng.telemetry import simulate
+
+    now = local_time(time.time_ns() // 1000)
     end = now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
     start = end - timedelta(hours=hours)
     fleet = simulate.make_fleet(devices, seed, start, hours)

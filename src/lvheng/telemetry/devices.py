@@ -36,6 +36,15 @@ class Registry(Protocol):
         """Forget what is cached; called every few seconds."""
 
 
+def admitted(device: Device | None, pw: str) -> str:
+    """Why a packet is not taken as the device's own: '' when it is, else ``unknown_device`` or ``password``."""
+    if device is None:
+        return "unknown_device"
+    if device.password and pw != device.password:
+        return "password"
+    return ""
+
+
 class MemoryRegistry:
     """Devices in memory. ``open_door``: unknown devices are taken in as standard ones (trials only)."""
 

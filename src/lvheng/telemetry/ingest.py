@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,12 @@ import pyarrow as pa
 
 from lvheng.core.problem import Problem
 from lvheng.telemetry import hj212, journal
-from lvheng.telemetry.devices import Device, Registry
+from lvheng.telemetry.clock import local_time
+from lvheng.telemetry.devices import Device, Registry, admitted
 from lvheng.telemetry.energy_gateway.adapter import Adapter
 from lvheng.telemetry.lake import PACKETS, VALUES, Lake
 from lvheng.telemetry.live import LiveStore
 
-LOCAL = timedelta(hours=8)  # HJ 212 has no zone: wall time of UTC+8 throughout
 STRETCH = 16 << 20  # bytes of journal decoded at once; constant, see above
 
 
@@ -38,20 +38,6 @@ class Clock:
 
     def near(self, data_time: datetime, received: datetime) -> bool:
         return received - self.past <= data_time <= received + self.future
-
-
-def local_time(micros: int) -> datetime:
-    """Wall time UTC+8 (naive) of microseconds since 1970 UTC."""
-    return datetime.fromtimestamp(0, UTC).replace(tzinfo=None) + timedelta(microseconds=micros) + LOCAL
-
-
-def admitted(device: Device | None, pw: str) -> str:
-    """Why a packet is not taken as the device's own: '' when it is, else ``unknown_device`` or ``password``."""
-    if device is None:
-        return "unknown_device"
-    if device.password and pw != device.password:
-        return "password"
-    return ""
 
 
 @dataclass(slots=True)

@@ -5,10 +5,11 @@ import contextlib
 from datetime import datetime, timedelta
 
 from lvheng.telemetry import hj212
+from lvheng.telemetry.clock import local_time
 from lvheng.telemetry.devices import Device, MemoryRegistry
 from lvheng.telemetry.gateway.exchange import CommandStore, Exchanges
 from lvheng.telemetry.gateway.server import Gateway, Settings
-from lvheng.telemetry.ingest import Decoder, local_time
+from lvheng.telemetry.ingest import Decoder
 from lvheng.telemetry.journal import Journal
 from lvheng.telemetry.lake import Lake
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.telemetry import hj212
+from lvheng.telemetry.clock import local_time
 from lvheng.telemetry.devices import Device, Registry
-from lvheng.telemetry.ingest import local_time
 
 OPEN = ("queued", "sent", "accepted")
 STATES = {

@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import socket
+import sqlite3
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,14 +23,11 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
+from lvheng.telemetry.clock import local_time
 from lvheng.telemetry.devices import SqliteRegistry
-from lvheng.telemetry.gateway import gaps
 from lvheng.telemetry.gateway.exchange import CommandStore, Exchanges
 from lvheng.telemetry.gateway.server import Gateway, Settings
-from lvheng.telemetry.ingest import Decoder, local_time
 from lvheng.telemetry.journal import Journal
-from lvheng.telemetry.lake import Lake
-from lvheng.telemetry.live import SqliteLive
 
 log = logging.getLogger("lvheng.gateway")
 
@@ -85,7 +83,11 @@ async def _work(plan: Plan, index: int, port: int, ready: Event, parent: int) ->
     while not stop.is_set() and os.getppid() == parent:
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 2.0)
-        registry.refresh()
+        if gateway.broken():
+            log.critical("网关内部任务已中断，进程退出后将重新启动")
+            os._exit(1)  # unanswered packets are sent again; the journal is whole by its blocks
+        with suppress(sqlite3.Error):
+            registry.refresh()
         with suppress(OSError):
             state.write_text(
                 json.dumps(
@@ -106,6 +108,14 @@ async def _work(plan: Plan, index: int, port: int, ready: Event, parent: int) ->
 
 def decode(plan: Plan, parent: int) -> None:
     """The decoder process: journal → lake → live values; asks for gaps now and then."""
+    # Only this process needs the columnar libraries; the gateway processes start and restart without them.
+    import duckdb
+
+    from lvheng.telemetry.gateway import gaps
+    from lvheng.telemetry.ingest import Decoder
+    from lvheng.telemetry.lake import Lake
+    from lvheng.telemetry.live import SqliteLive
+
     _logging()
     stopping = False
 
@@ -124,8 +134,8 @@ def decode(plan: Plan, parent: int) -> None:
         while not stopping and os.getppid() == parent:
             try:
                 moved = decoder.step()
-            except OSError as error:
-                log.error("数据湖无法写入，稍后再试：%s", error.strerror or error)
+            except (OSError, sqlite3.Error) as error:
+                log.error("数据湖无法写入，稍后再试：%s", error)
                 moved = 0
                 time.sleep(1.0)
             registry.refresh()
@@ -133,7 +143,11 @@ def decode(plan: Plan, parent: int) -> None:
             if now >= next_gaps:
                 next_gaps = now + plan.gap_minutes * 60
                 here: datetime = local_time(int(now * 1e6))
-                asked = gaps.ask(plan.data / "lake", store, registry, here, stamp=now)
+                try:
+                    asked = gaps.ask(plan.data / "lake", store, registry, here, stamp=now)
+                except (OSError, sqlite3.Error, duckdb.Error) as error:
+                    log.error("数据缺口检查未完成：%s", error)
+                    asked = 0
                 if asked:
                     log.info("发现数据缺口，已排入%d条补数请求", asked)
             time.sleep(0.2 if moved > 5000 else 1.0)

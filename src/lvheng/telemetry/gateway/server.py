@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -16,11 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lvheng.telemetry import hj212
-from lvheng.telemetry.devices import Device, Registry
+from lvheng.telemetry.clock import local_time
+from lvheng.telemetry.devices import Device, Registry, admitted
 from lvheng.telemetry.gateway.exchange import Exchanges
 from lvheng.telemetry.hj212.checksum import crc
 from lvheng.telemetry.hj212.packet import Peek
-from lvheng.telemetry.ingest import admitted, local_time
 from lvheng.telemetry.journal import FRAME, PEER, REJECT, SENT, Journal, pack
 
 log = logging.getLogger("lvheng.gateway")
@@ -359,7 +360,10 @@ class Gateway:
             self.keep(SENT, line, clock)
             line.write(clock)
         elif self.exchanges is not None:
-            self.exchanges.answer(packet, now)
+            try:
+                self.exchanges.answer(packet, now)
+            except sqlite3.Error as error:
+                self._commands_failed(error)
 
     def send(self, mn: str, frame: bytes) -> bool:
         """Send a platform's frame to a device that is connected here; it is journalled too."""
@@ -389,7 +393,20 @@ class Gateway:
             for line in list(self.lines.values()):
                 line.check(now)
             if self.exchanges is not None and self.by_mn:
-                self.exchanges.poll(list(self.by_mn), time.time())
+                try:
+                    self.exchanges.poll(list(self.by_mn), time.time())
+                except sqlite3.Error as error:
+                    self._commands_failed(error)
+
+    def _commands_failed(self, error: sqlite3.Error) -> None:
+        """Commands wait; taking data in goes on."""
+        self.counts["command_errors"] += 1
+        if self.counts["command_errors"] % 100 == 1:
+            log.error("命令库无法读写，命令暂缓：%s", error)
+
+    def broken(self) -> bool:
+        """Whether a task that must run has ended: the process should be started anew."""
+        return any(task.done() for task in self._tasks)
 
     async def stop(self) -> None:
         """Take nothing more, store and answer what has come, close."""

@@ -1,0 +1,108 @@
+"""What hostile and idle clients cost the others: acknowledged packets a second with and without them, and the memory.
+
+    python bench/telemetry_hostile.py [idle connections] [seconds]
+
+The hostile ones: idle lines, senders of random bytes and of endless frames, senders of one byte at a time, wrong passwords.
+The ratio is taken against the same load alone in the same run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import random
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from lvheng.telemetry.devices import Device, SqliteRegistry
+from lvheng.telemetry.gateway.serve import Plan, Service
+from telemetry_decode import packets
+from telemetry_gateway import _load
+
+
+def _files() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _hostile(port: int, idle: int, ready, end: float) -> None:  # type: ignore[no-untyped-def]
+    _files()
+    rng = random.Random(1)
+    good = packets(10)
+
+    async def noise(kind: int) -> None:
+        while time.time() < end:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                for _ in range(200):
+                    if time.time() > end:
+                        break
+                    if kind == 0:
+                        writer.write(rng.randbytes(1000))
+                    elif kind == 1:
+                        writer.write(b"##9999" + b"QN=1;" * 50)
+                    elif kind == 2:
+                        writer.write(b"#")
+                    else:
+                        writer.write(good[0].replace(b"PW=123456", b"PW=000000"))
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+                writer.close()
+
+    async def run() -> None:
+        lines = []
+        for n in range(idle):
+            with contextlib.suppress(OSError):
+                lines.append(await asyncio.open_connection("127.0.0.1", port, local_addr=(f"127.0.0.{2 + n % 8}", 0)))
+        ready.put(len(lines))
+        await asyncio.gather(*(noise(n % 4) for n in range(40)))
+        for _, writer in lines:
+            writer.close()
+
+    asyncio.run(run())
+
+
+def _memory(pids: list[int]) -> float:
+    pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
+    return pages * resource.getpagesize() / 2**20
+
+
+def main() -> None:
+    idle = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 6.0
+    frames = packets(20000)
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        registry = SqliteRegistry(data / "registry.sqlite")
+        registry.put([Device(f"{n:024X}", "123456") for n in range(2000)])
+        registry.close()
+        service = Service(Plan(data, port=0, workers=1, decode=False))
+        port = service.start()
+        alone, _ = asyncio.run(_load(port, frames, 100, 8, seconds))
+        before = _memory(service.pids())
+        context = multiprocessing.get_context("spawn")
+        ready = context.Queue()
+        end = time.time() + 60 + seconds
+        bad = context.Process(target=_hostile, args=(port, idle, ready, end))
+        bad.start()
+        count = ready.get(timeout=60)
+        among, waits = asyncio.run(_load(port, frames, 100, 8, seconds))
+        after = _memory(service.pids())
+        bad.terminate()
+        bad.join()
+        service.stop()
+    waits.sort()
+    print(f"alone              {alone:10,.0f} packets/s, gateway {before:.0f} MiB")
+    print(
+        f"among {count} idle and 40 hostile lines {among:10,.0f} packets/s = {among / alone:.2f} × alone, "
+        f"p99 {waits[int(0.99 * (len(waits) - 1))] * 1000:.0f} ms, gateway {after:.0f} MiB"
+    )
+
+
+if __name__ == "__main__":
+    main()
