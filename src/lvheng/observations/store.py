@@ -92,8 +92,8 @@ def check(
             break
         place = Place(table="数据", row=row, field=f"{f.indicator} {f.subject} {f.period}")
 
-        def say(code: str, message: str, _place: Place = place, **more: str) -> None:
-            problems.append(Problem(f"observations.{code}", message, place=_place, **more))
+        def say(code: str, message: str, _place: Place = place, got: str = "", wanted: str = "", fix: str = "") -> None:
+            problems.append(Problem(f"observations.{code}", message, place=_place, got=got, wanted=wanted, fix=fix))
 
         key = (f.indicator, f.subject, f.period, f.item)
         if key in seen:

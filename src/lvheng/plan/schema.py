@@ -347,8 +347,8 @@ def load_plan(folder: Path | str, *, shares: Path | None = None, name: str = "pl
         else RegionTree([Region(file.plan.city, file.plan.city, kind="city")])
     )
     bodies = bodies_file.bodies if isinstance(bodies_file, BodiesFile) else ()
-    shares = shares_file.targets if isinstance(shares_file, CountyTargetsFile) else ()
-    plan = Plan(root, file, regions, bodies, shares)
+    given = shares_file.targets if isinstance(shares_file, CountyTargetsFile) else ()
+    plan = Plan(root, file, regions, bodies, given)
     problems = check_plan(plan, document, shares_doc)
     if stops(problems):
         raise ProblemError(problems)
@@ -363,7 +363,7 @@ def check_plan(plan: Plan, document: Document, shares: Document | None = None) -
     def say(
         code: str, message: str, path: tuple[object, ...], severity: Severity = Severity.BLOCKER, **more: str
     ) -> None:
-        problems.append(Problem(f"plan.{code}", message, severity, document.place(path), **more))  # type: ignore[arg-type]
+        problems.append(Problem(f"plan.{code}", message, severity, document.place(path), **more))
 
     if not plan.header.first_year <= plan.header.last_year or plan.header.base_year > plan.header.first_year:
         say(
@@ -383,7 +383,12 @@ def check_plan(plan: Plan, document: Document, shares: Document | None = None) -
     clause_ids = [c.id for c in plan.clause_list]
     for twice in {i for i in clause_ids if clause_ids.count(i) > 1}:
         say("clause.twice", "条款编号重复", ("clauses",), got=twice, fix="改正编号。")
-    for section, rows in (("targets", plan.targets), ("notes", plan.notes), ("tasks", plan.tasks)):
+    sections: dict[str, tuple[Target | Note | Task, ...]] = {
+        "targets": plan.targets,
+        "notes": plan.notes,
+        "tasks": plan.tasks,
+    }
+    for section, rows in sections.items():
         seen: set[str] = set()
         for i, row in enumerate(rows):
             if row.id in seen:
