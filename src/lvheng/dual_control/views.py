@@ -21,6 +21,7 @@ from lvheng.access.roles import Actor, Owner, Permission, Role, may
 from lvheng.core.period import Period
 from lvheng.core.problem import Place, Problem, ProblemError
 from lvheng.core.quantity import show
+from lvheng.core.region import Region
 from lvheng.dual_control import barometer as dial
 from lvheng.dual_control import letters, report, services, situation
 from lvheng.dual_control import workbench as bench
@@ -110,6 +111,37 @@ def _grade_cell(sight: Sight, standing: Standing | None, code: str) -> Cell:
     return Cell(g.label, html=html, order=g.severity)
 
 
+def _shapes(sight: Sight) -> str:
+    """The address of the county boundaries of the plan in view."""
+    return reverse("shapes") + (f"?plan={sight.chosen}" if sight.chosen else "")
+
+
+def _shape(region: Region, value: float | None, note: str = "", url: str = "") -> dict[str, Any]:
+    """One county on a map."""
+    return {
+        "code": region.code,
+        "name": words.name_of(region),
+        "short": region.short or region.name,
+        "value": value,
+        "note": note,
+        "url": url,
+    }
+
+
+def _synthetic(sight: Sight) -> bool:
+    """Whether the city's energy figures are synthetic."""
+    base = Period.of_year(sight.plan.header.base_year)
+    return any(
+        sight.view.is_synthetic(sight.view.explain("energy_total", r.code, base))[0]
+        for r in [sight.view.city, *sight.view.counties]
+    )
+
+
+def _notes(sight: Sight, *more: str) -> list[str]:
+    """Position and day, what else is to be said, and that figures are synthetic, for screen and exports."""
+    return [as_of(sight), *more, *([_("演示数据，不是真实统计数据。")] if _synthetic(sight) else [])]
+
+
 @page
 def barometer(request: HttpRequest) -> HttpResponse:
     """Grades of the city and its counties by cumulative period: map, table, and what may be issued."""
@@ -146,14 +178,14 @@ def barometer(request: HttpRequest) -> HttpResponse:
         if region.code != sight.plan.header.city:
             severity = last.effective.severity if last and last.effective and seen else None
             label = last.effective.label if last and last.effective and seen else _("不完整")
-            on_map.append({"code": region.code, "name": words.name_of(region), "short": region.short or region.name, "value": severity, "note": words.word(label), "url": address({"sight": sight}, "region", region.code)})  # fmt: skip
+            on_map.append(_shape(region, severity, words.word(label), address({"sight": sight}, "region", region.code)))
     title = _("%(city)s%(year)s年能耗双控晴雨表（%(dial)s）") % {
         "city": words.name_of(sight.view.city),
         "year": year,
         "dial": _("强度") if intensity else _("总量"),
     }
     source = found.scheme.source.source
-    table = Table(columns, rows, title=title, notes=[as_of(sight), _("预警办法：%(scheme)s，依据%(source)s。") % {"scheme": words.word(found.scheme.title.zh), "source": source}], filterable=False)  # fmt: skip
+    table = Table(columns, rows, title=title, notes=_notes(sight, _("预警办法：%(scheme)s，依据%(source)s。") % {"scheme": words.word(found.scheme.title.zh), "source": source}), filterable=False)  # fmt: skip
     if fmt := wanted_format(request):
         return download(table, fmt)
     if request.GET.get("format") is None and request.GET.get("file") == "docx":
@@ -168,10 +200,10 @@ def barometer(request: HttpRequest) -> HttpResponse:
     context = {
         "found": found, "table": table, "years": years, "year": year, "periods": periods, "chosen": chosen, "title": title,
         "schemes": [s for s in data.schemes().values() if s.dial.subject == "region" and not s.dial.needs], "issuable": issuable,
-        "map": {"map": reverse("shapes") + (f"?plan={sight.chosen}" if sight.chosen else ""), "unit": _("级"), "places": 0, "rows": on_map},
+        "map": {"map": _shapes(sight), "unit": _("级"), "places": 0, "rows": on_map},
         "docx": "?" + urlencode({**{k: v for k, v in request.GET.items() if k != "file"}, "file": "docx"}),
     }  # fmt: skip
-    return respond(request, "dual_control/barometer.html", context)
+    return respond(request, "dual_control/barometer.html", {**context, "synthetic": _synthetic(sight)})
 
 
 def _barometer_docx(table: Table, title: str) -> HttpResponse:
@@ -181,7 +213,11 @@ def _barometer_docx(table: Table, title: str) -> HttpResponse:
         [show(v, 2) if isinstance(v, Decimal) else str(v if v is not None else "—") for v in row.values()]
         for row in table.plain_rows()
     ]
-    letters._table(doc, [c.heading for c in table.columns][:-1], [row[:-1] for row in rows])
+    letters._table(
+        doc,
+        [f"{c.title}（{c.unit}）" if c.unit else str(c.title) for c in table.columns][:-1],
+        [row[:-1] for row in rows],
+    )
     for note in table.notes:
         letters._text(doc, str(note), size=10.5, indent=False)
     return _docx(letters._bytes(doc), title)
@@ -268,16 +304,15 @@ def workbench(request: HttpRequest) -> HttpResponse:
         for r in found.rows
     ]  # fmt: skip
     foot = {"region": _("全市合成"), "target": Cell(found.implied, places=4)} if found.implied is not None else None
-    notes = [as_of(sight), _("合成降幅 = 1 − Σ 权重×(1−县级目标)，含地区结构变化；权重之和不一定为1。")]
+    notes = _notes(sight, _("合成降幅 = 1 − Σ 权重×(1−县级目标)，含地区结构变化；权重之和不一定为1。"))
     table = Table(
         columns, rows, title=_("%s分解结果") % words.name_of(target), notes=notes, foot=foot, filterable=False
     )
     if fmt := wanted_format(request):
         return download(table, fmt)
-    solved = [r for r in found.rows if r.target is not None]
     chart = {
-        "periods": [r.region.short or r.region.name for r in solved], "unit": "%", "places": found.places, "bars": True,
-        "series": [{"name": str(_("基本目标")), "values": [float(r.target) for r in solved if r.target is not None]}],
+        "map": _shapes(sight), "unit": "%", "places": found.places,
+        "rows": [_shape(r.region, None if r.target is None else float(r.target), at_words[r.at]) for r in found.rows],
     }  # fmt: skip
     inputs = [
         {"code": r.region.code, "name": words.name_of(r.region), "growth": request.GET.get(f"growth_{r.region.code}", "" if r.growth is None else f"{bench.defaults(sight.view, target).growth.get(r.region.code, r.growth):f}"), "pin": request.GET.get(f"pin_{r.region.code}", "")}
@@ -290,6 +325,7 @@ def workbench(request: HttpRequest) -> HttpResponse:
         "query": request.GET.urlencode(), "fair": _fairness(found),
     }  # fmt: skip
     part = request.headers.get("HX-Target") == "solution"
+    context["synthetic"] = _synthetic(sight)
     return respond(request, "dual_control/_solution.html" if part else "dual_control/workbench.html", context)
 
 
@@ -380,7 +416,7 @@ def series(request: HttpRequest) -> HttpResponse:
                 f"{s.value}_decline": Cell(got.decline, reason=why),
             }
         rows.append(row)
-    made = Table(columns, rows, title=_("能耗强度三种口径"), notes=[as_of(sight), _("扣减在基年和目标年同口径进行，地区生产总值不作调整（发改环资〔2022〕803号）。")], filterable=False)  # fmt: skip
+    made = Table(columns, rows, title=_("能耗强度三种口径"), notes=_notes(sight, _("扣减在基年和目标年同口径进行，地区生产总值不作调整（发改环资〔2022〕803号）。")), filterable=False)  # fmt: skip
     if fmt := wanted_format(request):
         return download(made, fmt)
     rules = [
@@ -394,7 +430,7 @@ def series(request: HttpRequest) -> HttpResponse:
         "regions": [view.city, *view.counties],
         "rules": rules,
     }
-    return respond(request, "dual_control/series.html", context)
+    return respond(request, "dual_control/series.html", {**context, "synthetic": _synthetic(sight)})
 
 
 # --- outlook ------------------------------------------------------------------------------------------------
@@ -432,7 +468,7 @@ def outlook(request: HttpRequest) -> HttpResponse:
             "intensity": effect.intensity,
             "total": effect.change,
         }
-        table = Table(columns, rows, title=_("%s年能源消费增量的因素分解") % settled, notes=[as_of(sight), _("LMDI加法分解；合计为各县（市）区之和。")], foot=foot, filterable=False)  # fmt: skip
+        table = Table(columns, rows, title=_("%s年能源消费增量的因素分解") % settled, notes=_notes(sight, _("LMDI加法分解；合计为各县（市）区之和。")), foot=foot, filterable=False)  # fmt: skip
         if fmt := wanted_format(request):
             return download(table, fmt)
     decimal = {}
@@ -451,7 +487,7 @@ def outlook(request: HttpRequest) -> HttpResponse:
         "table": table,
         "regions": [sight.view.city, *sight.view.counties],
     }
-    return respond(request, "dual_control/outlook.html", context)
+    return respond(request, "dual_control/outlook.html", {**context, "synthetic": _synthetic(sight)})
 
 
 @allowed(Permission.VIEW_PUBLIC)
