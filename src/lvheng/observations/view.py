@@ -8,6 +8,7 @@ decimals (:mod:`lvheng.core.explain`); the vector engines serve tables (:mod:`.t
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Iterable
@@ -35,6 +36,7 @@ from lvheng.plan import rules
 from lvheng.plan.rules import State, Thresholds
 from lvheng.plan.schema import Body, Clause, Header, Plan, Target, Task, load_plan
 
+logger = logging.getLogger(__name__)
 _FAR_BEHIND = "progress.standing.far_behind_gap_pct"
 
 
@@ -549,21 +551,33 @@ def _files_fingerprint() -> str:
 
 
 def _load(fingerprint: str) -> tuple[dict[str, Plan], Catalogue, dict[str, Rulebook]]:
+    """Plans, catalogue and rulebooks of the files as they are; a faulty edit is told in the log and changes nothing."""
     if fingerprint not in _loaded:
-        plans: dict[str, Plan] = {}
-        for folder in settings.PLAN_FOLDERS:
-            for path in sorted(Path(folder).glob("*/plan.yaml")):
-                plan = load_plan(path.parent, shares=settings.HOME / "demo" / path.parent.name / "county_targets.yaml")
-                plans[plan.id] = plan
-        if not plans:
-            raise ProblemError(
-                Problem("plan.none", "没有可用的方案", got="、".join(map(str, settings.PLAN_FOLDERS)), fix="用 lvheng plan read 读入方案，存为 plans/<名称>/plan.yaml。")
-            )  # fmt: skip
-        catalogue = load_catalogue(settings.RULEBOOK_FOLDER / "indicators")
-        rulebooks = {p.id: Rulebook.load(settings.RULEBOOK_FOLDER, p.regions) for p in plans.values()}
+        try:
+            fresh = _read_files()
+        except ProblemError as error:
+            if not _loaded:
+                raise
+            logger.error("规则或方案文件有误，沿用上次读入的内容：\n%s", error)
+            fresh = next(iter(_loaded.values()))
         _loaded.clear()
-        _loaded[fingerprint] = (plans, catalogue, rulebooks)
+        _loaded[fingerprint] = fresh
     return _loaded[fingerprint]
+
+
+def _read_files() -> tuple[dict[str, Plan], Catalogue, dict[str, Rulebook]]:
+    plans: dict[str, Plan] = {}
+    for folder in settings.PLAN_FOLDERS:
+        for path in sorted(Path(folder).glob("*/plan.yaml")):
+            plan = load_plan(path.parent, shares=settings.HOME / "demo" / path.parent.name / "county_targets.yaml")
+            plans[plan.id] = plan
+    if not plans:
+        raise ProblemError(
+            Problem("plan.none", "没有可用的方案", got="、".join(map(str, settings.PLAN_FOLDERS)), fix="用 lvheng plan read 读入方案，存为 plans/<名称>/plan.yaml。")
+        )  # fmt: skip
+    catalogue = load_catalogue(settings.RULEBOOK_FOLDER / "indicators")
+    rulebooks = {p.id: Rulebook.load(settings.RULEBOOK_FOLDER, p.regions) for p in plans.values()}
+    return plans, catalogue, rulebooks
 
 
 def plans() -> dict[str, Plan]:
