@@ -29,7 +29,7 @@ from lvheng.core.rulebook import Band
 from lvheng.core.scope import Scope
 
 Array = npt.NDArray[np.float64]
-BLOCK = 16_384  # cells of a block: a few arrays of this size stay in the cache
+BLOCK = 65_536  # cells of a block: few enough to stay in the cache, enough to be worth a call
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Dense(Scope):
                 unknown_regions(r for r in column.unique().to_pylist() if r not in regions)
         elif len(wide) > 1 and "" in wide and long is None:  # rows of the first table, then what others add
             first = wide[""]["region"].combine_chunks()
-            more = [c.filter(pc.invert(pc.is_in(c, value_set=first))) for c in columns]
+            more = [c.filter(_outside(c, first)) for c in columns]
             added = pa.chunked_array([m for c in more for m in c.chunks], first.type).unique()
             self.regions = (
                 pa.concat_arrays([first.unique() if self._many(first) else first, added])
@@ -76,6 +76,7 @@ class Dense(Scope):
             self.regions = (
                 pa.chunked_array([k for c in columns for k in c.chunks]).unique() if columns else pa.array([])
             )
+        self._running = _run_of_numbers(self.regions)
         self.rows[""] = _Rows(np.arange(len(self.regions)), None)
         for dimension, table in wide.items():
             self._wide(dimension, table)
@@ -86,10 +87,12 @@ class Dense(Scope):
             self.rows[dimension] = _Rows(np.arange(0), pa.array([], pa.string()))
 
     def _many(self, column: pa.Array) -> bool:
-        return len(self.span) > 1 or pc.count_distinct(column).as_py() < len(column)
+        return len(self.span) > 1 or not _distinct(column)
 
     def _region(self, column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.intp]:
         typed = column.cast(self.regions.type)
+        if self._running:
+            return typed.to_numpy().astype(np.intp) - int(self.regions[0].as_py())
         found = pc.index_in(typed, value_set=self.regions)
         return np.asarray(found.to_numpy(), dtype=np.intp)
 
@@ -291,7 +294,7 @@ class Dense(Scope):
         trees = [t for c in self.codes for _, t in self.model.trees(c)]
         across = any(isinstance(n, s.Children) for t in trees for n in t.walk())
         keep = [i - self.low for i in self.indices]
-        self.rules: dict[tuple[str, str], Any] = {}
+        self.rules: dict[tuple[str, Any], Any] = {}
         out = {c: np.empty((len(self.rows[self.grid(c)].region), len(keep))) for c in self.wanted}
 
         def work(block: tuple[int, int]) -> None:
@@ -326,6 +329,13 @@ class Dense(Scope):
         key = ("", code)
         if key not in self.rules:
             self.rules[key] = self.stretches(code)
+        return self.rules[key]
+
+    def figures_of(self, node: s.Node) -> list[s.Node]:
+        """As :meth:`figures`, each once, looked up once."""
+        key = ("figures", node)
+        if key not in self.rules:
+            self.rules[key] = list(dict.fromkeys(self.figures(node)))
         return self.rules[key]
 
     def in_force(self, rule: str, ask: Callable[[str, Period, str], Any]) -> Any:
@@ -378,7 +388,7 @@ class _Block:
         self.dense, self.model = dense, dense.model
         self.first, self.last = first, last
         self.values: dict[tuple[str, s.Node | str], Array] = {}
-        self.loop: set[str] = set()
+        self.starts: dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]] = {}
         self.cut: dict[str, tuple[int, int]] = {"": (first, last)}
 
     def bounds(self, dimension: str) -> tuple[int, int]:
@@ -578,18 +588,21 @@ class _Block:
         if not self.shape(dimension)[0]:
             return result
         inner = np.broadcast_to(self.evaluate(node.of, dimension), self.shape(dimension))
-        a, b = self.bounds(dimension)
-        region = dense.rows[dimension].region[a:b] - self.first
-        starts = np.flatnonzero(np.r_[True, region[1:] != region[:-1]])
-        figures = list(dict.fromkeys(dense.figures(node.of)))
+        if dimension not in self.starts:
+            a, b = self.bounds(dimension)
+            region = dense.rows[dimension].region[a:b] - self.first
+            starts = np.flatnonzero(np.r_[True, region[1:] != region[:-1]])
+            self.starts[dimension] = region[starts], starts
+        where, starts = self.starts[dimension]
+        figures = dense.figures_of(node.of)
         if any(self.complete(f, dimension) for f in figures):
-            result[region[starts]] = _sums(inner, starts)
+            result[where] = _sums(inner, starts)
             return result
         present = np.zeros(self.shape(dimension), dtype=bool)
         for figure in figures:
             present |= ~np.isnan(self.evaluate(figure, dimension))
         some = _sums(present.astype(float), starts) > 0
-        result[region[starts]] = np.where(some, _sums(np.where(present, inner, 0.0), starts), np.nan)
+        result[where] = np.where(some, _sums(np.where(present, inner, 0.0), starts), np.nan)
         return result
 
     # --- rules --------------------------------------------------------------------------------
@@ -628,7 +641,29 @@ class _Block:
         return [(v, np.broadcast_to(mask, self.shape(grid))) for v, mask in same]
 
 
-def _distinct(column: pa.ChunkedArray) -> bool:
+def _run_of_numbers(column: pa.Array) -> bool:
+    """Whether a column counts 5, 6, 7, … so that a place in it can be reckoned and need not be looked up."""
+    if not pa.types.is_integer(column.type) or not len(column):
+        return False
+    numbers = column.to_numpy()
+    return bool((np.diff(numbers) == 1).all())
+
+
+def _outside(column: pa.ChunkedArray, known: pa.Array) -> Any:
+    """A mask of the values that are not among the known ones."""
+    if _run_of_numbers(known) and pa.types.is_integer(column.type):
+        numbers = column.to_numpy()
+        return pa.array((numbers < known[0].as_py()) | (numbers > known[-1].as_py()))
+    return pc.invert(pc.is_in(column, value_set=known))
+
+
+def _distinct(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Whether no value comes twice; running numbers are seen at once."""
+    if pa.types.is_integer(column.type) and len(column):
+        numbers = column.to_numpy()
+        low, high = numbers.min(), numbers.max()
+        if high - low < 4 * len(numbers):
+            return bool(np.bincount(numbers - low).max() == 1)
     return pc.count_distinct(column).as_py() == len(column)
 
 
