@@ -60,7 +60,6 @@ SUFFIXES = (
     "DayData",
     "Flag",
 )
-_FLAG = len(SUFFIXES) - 1
 _CONCENTRATIONS = 8  # the first eight
 _SLOTS = 1 << 15  # of the code table
 _MOST_CODES = 8192
@@ -75,7 +74,20 @@ def _pack(text: str) -> int:
     return int.from_bytes(text.encode(), "little")
 
 
-_SUFFIX_KEYS = np.array([_pack(s) for s in SUFFIXES], np.uint64)
+def _suffix_table() -> tuple[int, Any, Any]:
+    """A multiplier and 64 slots in which no two suffixes meet, so that one look tells."""
+    keys = [_pack(s) for s in SUFFIXES]
+    multiplier = 0x9E3779B97F4A7C15
+    while len({(k * multiplier & 0xFFFFFFFFFFFFFFFF) >> 58 for k in keys}) < len(keys):
+        multiplier = multiplier * 6364136223846793005 + 1442695040888963407 & 0xFFFFFFFFFFFFFFFF | 1
+    slot_key, slot_kind = np.zeros(64, np.uint64), np.full(64, -1, np.int64)
+    for kind, key in enumerate(keys):
+        slot = (key * multiplier & 0xFFFFFFFFFFFFFFFF) >> 58
+        slot_key[slot], slot_kind[slot] = key, kind
+    return multiplier, slot_key, slot_kind
+
+
+_SUFFIX_MULTIPLIER, _SUFFIX_KEYS, _SUFFIX_KINDS = _suffix_table()
 
 
 class Codes:
@@ -483,11 +495,12 @@ def _heads(
 @njit(cache=True, nogil=True)
 def _areas(
     data, starts, lengths, micros, ok, area, notes, version, password, mn_of, mn_fast, mn_password, past, future, zone,
-    suffix_keys, slot_key, slot_id, bits, decimals, low, high, info, flags, pow10, capacity,
+    suffix_multiplier, suffix_keys, suffix_kinds, slot_key, slot_id, bits, decimals, low, high, info, flags, pow10, capacity,
 ):  # fmt: skip
     """Data areas of the packets that are still ``ok``; rows of those that turn out otherwise are taken back."""
     n = starts.size
     codes = decimals.size
+    flag_kind = suffix_kinds.max()
     packet = np.empty(capacity, np.int32)
     code = np.empty(capacity, np.int32)
     suffix = np.empty(capacity, np.int8)
@@ -569,12 +582,9 @@ def _areas(
             key = np.uint64(0)
             for b in range(p - dash - 1):
                 key |= np.uint64(data[dash + 1 + b]) << np.uint64(8 * b)
-            kind = -1
-            for s in range(suffix_keys.size):
-                if suffix_keys[s] == key:
-                    kind = s
-                    break
-            if kind < 0:
+            place = np.int64((key * suffix_multiplier) >> np.uint64(58))
+            kind = suffix_kinds[place]
+            if kind < 0 or suffix_keys[place] != key:
                 good = False
                 break
             p += 1
@@ -588,7 +598,7 @@ def _areas(
                 good = False
                 break
             seen[number] |= 1 << kind
-            if kind == suffix_keys.size - 1:  # Flag
+            if kind == flag_kind:  # Flag
                 if p >= end or data[p] > 127 or not flags[v, data[p]]:
                     good = False
                     break
@@ -663,7 +673,7 @@ def _areas(
             for t in range(distinct):
                 number = touched[t]
                 mask = seen[number]
-                if mask & ((1 << (suffix_keys.size - 1)) - 1) == 0:  # a flag without a value
+                if mask & ((1 << flag_kind) - 1) == 0:  # a flag without a value
                     good = False
                     break
                 note |= bits[0 if v == 0 else 1, number]
@@ -708,7 +718,8 @@ def decode_blocks(
 
     codes, rules = _state()
     bodies = [b.body for b in blocks]
-    data = np.frombuffer(b"".join(bodies) if len(bodies) != 1 else bodies[0], np.uint8)
+    raw = b"".join(bodies) if len(bodies) != 1 else bodies[0]
+    data = np.frombuffer(raw, np.uint8)
     starts, lengths, micros, lines, kinds = _walk(data, RECORD_HEAD)
     counts_of = np.array([b.records for b in blocks])
     shifts = np.array([b.body_start for b in blocks], np.int64) - np.concatenate(
@@ -720,7 +731,6 @@ def decode_blocks(
         _TABLE,
     )  # fmt: skip
     ok, area, notes, version, command, system, late, pnum, pno, password, qn_at, mn_of, mn_at, mn_len = heads
-    raw = data.tobytes() if len(bodies) != 1 else bodies[0]
     mns = [raw[a : a + n].decode("ascii") for a, n in zip(mn_at.tolist(), mn_len.tolist(), strict=True)]
     fast = np.zeros(max(1, len(mns)), np.bool_)
     passwords = np.zeros(max(1, len(mns)), np.uint64)
@@ -733,7 +743,7 @@ def decode_blocks(
     capacity = int(np.count_nonzero(data == 61)) + 1
     columns = _areas(
         data, starts, lengths, micros, ok, area, notes, version, password, mn_of, fast, passwords,
-        int(clock.past.total_seconds() * 1e6), int(clock.future.total_seconds() * 1e6), _ZONE, _SUFFIX_KEYS,
+        int(clock.past.total_seconds() * 1e6), int(clock.future.total_seconds() * 1e6), _ZONE, np.uint64(_SUFFIX_MULTIPLIER), _SUFFIX_KEYS, _SUFFIX_KINDS,
         codes.slot_key, codes.slot_id, codes.bits, codes.decimals, codes.low, codes.high, codes.info, rules.flags, _POW10,
         capacity,
     )  # fmt: skip
@@ -795,7 +805,7 @@ def _tables(
     mn = mn_of[good]
     when = times[good]
     received = micros[good] + _ZONE
-    letters = np.unique(letter)
+    letters = np.flatnonzero(np.bincount(letter, minlength=256))
     letter_index = np.zeros(256, np.int32)
     letter_index[letters] = np.arange(letters.size)
     letter_words = [chr(c) if c else "" for c in letters.tolist()]
