@@ -71,3 +71,30 @@ def test_a_wrong_command_line_is_told_in_chinese(city: City, arguments: list[str
     assert done.returncode in (1, 2)
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.django_db
+def test_a_faulty_edit_of_a_rule_or_plan_changes_nothing(tmp_path, settings, monkeypatch, caplog) -> None:
+    import shutil
+
+    from lvheng.observations import view
+
+    for name in ("plans", "rulebook"):
+        shutil.copytree(settings.ROOT / name, tmp_path / name)
+    settings.PLAN_FOLDERS, settings.RULEBOOK_FOLDER = [tmp_path / "plans"], tmp_path / "rulebook"
+    monkeypatch.setattr(view, "_files", (0.0, ""))
+    monkeypatch.setattr(view, "_loaded", {})
+    monkeypatch.setattr(view, "_views", {})
+    before = view.current()
+    catalogue = tmp_path / "rulebook" / "indicators" / "energy.yaml"
+    sound = catalogue.read_text(encoding="utf-8")
+    for broken in ("indicators: [", sound.replace("energy_total / gdp_constant", "energy_total / gdp_konstant")):
+        catalogue.write_text(broken, encoding="utf-8")
+        monkeypatch.setattr(view, "_files", (0.0, ""))
+        caplog.clear()
+        after = view.current()
+        assert len(after.catalogue) == len(before.catalogue)
+        assert "沿用上次读入的内容" in caplog.text
+    catalogue.write_text(sound, encoding="utf-8")
+    monkeypatch.setattr(view, "_files", (0.0, ""))
+    assert view.current().plan.id == before.plan.id

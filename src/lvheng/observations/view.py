@@ -608,7 +608,14 @@ def current(plan_id: str | None = None, *, at: int | None = None) -> View:
         view = _views.get(key)
         if view is None:
             stamp = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
-            view = View(plans_[chosen], [p.header for p in ordered], catalogue_, rulebooks[chosen], where, stamp)
+            headers = [p.header for p in ordered]
+            try:
+                view = View(plans_[chosen], headers, catalogue_, rulebooks[chosen], where, stamp)
+            except ProblemError as error:  # formulas that no longer fit together
+                view = next((v for k, v in reversed(_views.items()) if k[0] == chosen and k[2] == where), None)
+                if view is None:
+                    raise
+                logger.error("指标公式有误，沿用上次读入的内容：\n%s", error)
             for old in [k for k in _views if k[0] == chosen and (k[1] != fingerprint or at is None)]:
                 del _views[old]
             _views[key] = view
