@@ -145,8 +145,9 @@ def test_the_database_refuses_to_change_what_was_recorded(ground: str, model: ty
 @pytest.mark.postgres
 def test_postgresql_refuses_to_empty_the_table(ground: str) -> None:
     put(figure(ground, "1"))
-    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("TRUNCATE observations_observation")
 
 
