@@ -285,7 +285,7 @@ def exact_total(quantities: Sequence[int], factors: Sequence[int]) -> Decimal:
         a, b = q[i : i + block], k[i : i + block]
         bound = max(int(a.max()), -int(a.min())) * max(int(b.max()), -int(b.min())) * len(a)
         if bound < 2**63:
-            total += int(np.dot(a, b))
+            total += int(np.multiply(a, b).sum())
         else:
             total += sum(x * y for x, y in zip(a.tolist(), b.tolist(), strict=True))
     return Decimal(total).scaleb(-8)
