@@ -191,21 +191,24 @@ class Dense(Scope):
                 continue
             at = self._at(dimension, region, item)
             variable = np.asarray(pc.index_in(own["variable"], value_set=pa.array(codes)).to_numpy(), dtype=np.intp)
-            kind = own["kind"].to_numpy(zero_copy_only=False) if "kind" in own.column_names else None
-            period, values = own["period"].to_numpy().astype(np.intp), own["value"].cast(pa.float64()).to_numpy()
-            fine = np.isfinite(values)
+            kind = None
+            if "kind" in own.column_names:
+                kind = np.asarray(pc.index_in(own["kind"], value_set=pa.array([k.value for k in kinds])).to_numpy())
+            period, values = own["period"].to_numpy().astype(np.intp), own["value"].to_numpy()
+            order = np.argsort(variable, kind="stable")
+            edges = np.searchsorted(variable, np.arange(len(codes) + 1), sorter=order)
             for n, code in enumerate(codes):
-                mine = fine & (variable == n)
-                by_kind = {
-                    k: self._cells(rows, k, at, period, values, mine if kind is None else mine & (kind == k.value))
-                    for k in kinds
-                }
+                mine = order[edges[n] : edges[n + 1]]
+                mine = mine[np.isfinite(values[mine])]
+                by_kind = {}
+                for k, name in enumerate(kinds):
+                    these = mine if kind is None else mine[kind[mine] == k]
+                    by_kind[name] = self._cells(rows, name, at[these], period[these], values[these])
                 rows.values[code] = self._one_kind(code, rows, by_kind)
 
     def _cells(
-        self, rows: _Rows, kind: Kind, at: npt.NDArray[np.intp], period: npt.NDArray[np.intp], values: Array,
-        mine: npt.NDArray[np.bool_],
-    ) -> tuple[int, Array]:  # fmt: skip
+        self, rows: _Rows, kind: Kind, at: npt.NDArray[np.intp], period: npt.NDArray[np.intp], values: Array
+    ) -> tuple[int, Array]:
         """A dense array of one variable and kind of period, and its first period."""
         if kind is self.kind:
             low, high = self.low, self.high
@@ -214,10 +217,10 @@ class Dense(Scope):
                 Period.containing(self.span[0].start, kind).index,
                 Period.containing(self.span[-1].end, kind).index,
             )
-        mine = mine & (period >= low) & (period <= high)
+        mine = (period >= low) & (period <= high)
         array = np.full((len(rows.region), high - low + 1), np.nan)
         cell = at[mine] * (high - low + 1) + period[mine] - low
-        if len(cell) > 1 and len(np.unique(cell)) < len(cell):
+        if (np.diff(cell) <= 0).any() and len(np.unique(cell)) < len(cell):
             row, column = divmod(int(np.sort(cell)[np.flatnonzero(np.diff(np.sort(cell)) == 0)[0]]), high - low + 1)
             twice(str(self.regions[int(rows.region[row])]), Period.from_index(kind, low + column).label)
         array.reshape(-1)[cell] = values[mine]
@@ -426,7 +429,8 @@ class _Block:
                 found = self.empty(grid) if stored is None else stored[a:b]
             else:
                 found = np.asarray(self.evaluate(tree, grid), dtype=float)
-                found = np.where(np.isfinite(found), found, np.nan)
+                if np.isinf(found).any():
+                    found = np.where(np.isinf(found), np.nan, found)
                 if found.shape != self.shape(grid):
                     found = np.broadcast_to(found, self.shape(grid))
             if len(ranges) == 1:
