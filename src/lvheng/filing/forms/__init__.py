@@ -4,6 +4,7 @@ from lvheng.filing.forms.book import Form, FormBook, load_forms, read_forms
 from lvheng.filing.forms.checking import Answers, Context, check
 from lvheng.filing.forms.compare import CellChange, Differences, compare
 from lvheng.filing.forms.data import Data, Row, dump, load
+from lvheng.filing.forms.entries import Column, Option, Sheet
 from lvheng.filing.forms.figures import FiledFigure, figures
 from lvheng.filing.forms.marking import marked
 from lvheng.filing.forms.problems import FilingProblem
@@ -14,6 +15,7 @@ from lvheng.filing.forms.template import template
 __all__ = [
     "Answers",
     "CellChange",
+    "Column",
     "Context",
     "Data",
     "Differences",
@@ -21,9 +23,11 @@ __all__ = [
     "FilingProblem",
     "Form",
     "FormBook",
+    "Option",
     "Places",
     "Reading",
     "Row",
+    "Sheet",
     "check",
     "compare",
     "dump",

@@ -385,7 +385,7 @@ class _Checker:
             edge = abs(bound) * 1e-12 + 1e-300
             with np.errstate(invalid="ignore"):
                 doubtful = np.flatnonzero(values < bound + edge if low else values > bound - edge)
-            for i in doubtful:
+            for i in map(int, doubtful):
                 exact = number(cells[i])
                 if exact is not None and (exact < limit if low else exact > limit):
                     unit = self.form.unit(sheet, column, table.rows[i].key)
@@ -566,9 +566,9 @@ class _Checker:
                 else np.zeros(len(ratio), bool)
             )
         slipped &= column.unit not in ("%", "1", "") and column.type == "number"
-        for i in np.flatnonzero(slipped | jumped):
+        for i in map(int, np.flatnonzero(slipped | jumped)):
             key = table.rows[i].key
-            new, past = table.exact(int(i), column.code), before.exact(before.index.get(key), column.code)
+            new, past = table.exact(i, column.code), before.exact(before.index.get(key), column.code)
             if new is None or not past:
                 continue
             unit = self.form.unit(sheet, column, key)

@@ -205,7 +205,8 @@ def _inflate(content: bytes, info: zipfile.ZipInfo, limit: int, *, keep: bool) -
     if info.compress_type != zipfile.ZIP_DEFLATED:
         return -1, b""
     inflater = zlib.decompressobj(-15)
-    size, kept, pending = 0, [], raw
+    size, kept = 0, []
+    pending: bytes | memoryview = raw
     try:
         while pending and not inflater.eof:
             piece = inflater.decompress(pending, 1 << 22)

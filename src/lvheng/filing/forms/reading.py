@@ -246,9 +246,9 @@ class _Reader:
                 kept.append(row)
         columns: dict[str, list[str | None]] = {}
         for column in sheet.columns:
-            j = header.columns.get(column.code)
+            at = header.columns.get(column.code)
             columns[column.code] = (
-                [None] * len(kept) if j is None else self._column(sheet, column, grid, kept, numbers, j)
+                [None] * len(kept) if at is None else self._column(sheet, column, grid, kept, numbers, at)
             )
         self._rows(sheet, grid, header, columns, numbers)
 
@@ -578,7 +578,9 @@ def from_json(obj: Any, form: Form) -> Reading:
 
 
 def _json_rows(reader: _Reader, sheet: Sheet, rows: Sequence[Mapping[str, Any]]) -> None:
-    form, out, seen = reader.form, [], {}
+    form = reader.form
+    out: list[Row] = []
+    seen: dict[str, int] = {}
     known = {c.code: c for c in sheet.columns}
     for n, given in enumerate(rows, 1):
         for name in given:

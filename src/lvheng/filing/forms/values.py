@@ -167,7 +167,7 @@ def fast_numbers(cells: list[Any]) -> list[str | None] | None:
     out = [f"{c:.15g}" if c != "" else None for c in cells]
     for i, text in enumerate(out):
         if text is not None and ("e" in text or "n" in text or text == "-0"):
-            out[i] = from_float(cells[i])  # type: ignore[arg-type]
+            out[i] = from_float(cells[i])
     return out
 
 
