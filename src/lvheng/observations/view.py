@@ -568,7 +568,8 @@ def _load(fingerprint: str) -> tuple[dict[str, Plan], Catalogue, dict[str, Ruleb
 def _read_files() -> tuple[dict[str, Plan], Catalogue, dict[str, Rulebook]]:
     plans: dict[str, Plan] = {}
     for folder in settings.PLAN_FOLDERS:
-        for path in sorted(Path(folder).glob("*/plan.yaml")):
+        own = Path(folder) / "plan.yaml"
+        for path in [own] if own.exists() else sorted(Path(folder).glob("*/plan.yaml")):
             plan = load_plan(path.parent, shares=settings.HOME / "demo" / path.parent.name / "county_targets.yaml")
             plans[plan.id] = plan
     if not plans:

@@ -2,7 +2,7 @@
 
 LVHENG_HOME      folder of the database, uploads, caches (default: var/ beside the source)
 LVHENG_DATABASE  postgresql://user:password@host:port/name; empty = SQLite in LVHENG_HOME
-LVHENG_PLANS     folders of plans, separated by os.pathsep (default: plans/)
+LVHENG_PLANS     folders of plans, or of one plan, separated by os.pathsep (default: plans/)
 LVHENG_RULEBOOK  folder of the rulebook (default: rulebook/)
 LVHENG_DEBUG     1 for development
 LVHENG_SECRET    secret key; without it one is made and kept in LVHENG_HOME
