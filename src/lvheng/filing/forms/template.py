@@ -163,7 +163,9 @@ class _Writer:
         columns = list(sheet.columns)
         by_unit = next((c for c in columns if c.unit == "@"), None)
         before = {r.key: r for r in self.previous.get(sheet.sheet, [])}
-        keys = list(dict.fromkeys([*self.form.keys(sheet), *([] if sheet.key.fixed else before)]))
+        keys = list(
+            dict.fromkeys([*self.form.keys(sheet), *([] if sheet.key.fixed else before or self._regions(sheet))])
+        )
         first = len(sheet.key.columns)
         shift = {
             c.code: j + (1 if by_unit is not None and j >= first else 0) for j, c in enumerate(self._ordered(sheet))
@@ -212,6 +214,13 @@ class _Writer:
             j = shift[column.code]
             self._validate(sheet, column, page, f"{xl_rowcol_to_cell(_HEADER + 1, j)}:{xl_rowcol_to_cell(last, j)}")
 
+    def _regions(self, sheet: Sheet) -> list[str]:
+        """Where rows are regions, the city's and its counties' stand ready; the nation and provinces (…0000) do not."""
+        assert sheet.key is not None
+        if len(sheet.key.columns) > 1 or self.form.column(sheet.sheet, sheet.key.columns[0]).options != "regions":
+            return []
+        return [o.code for o in self.form.options(sheet.sheet, sheet.key.columns[0]) if not o.code.endswith("0000")]
+
     def _ordered(self, sheet: Sheet) -> list[Column]:
         """Key columns first, in the key's order."""
         names = sheet.key.columns if sheet.key else ()
@@ -245,7 +254,7 @@ class _Writer:
         if column.type == "number":
             more["num_format"] = "#,##0" + ("." + "0" * column.places if column.places else "")
         elif column.type == "integer":
-            more["num_format"] = "#,##0"
+            more["num_format"] = "#,##0" if column.unit else "0"
         elif column.type == "date":
             more["num_format"] = "yyyy-mm-dd"
         elif column.type == "text":
