@@ -156,6 +156,7 @@ def decode(plan: Plan, parent: int) -> None:
         live.close()
         store.close()
         registry.close()
+    os._exit(0)  # all is on disk; the native libraries' teardown would only write noise about itself
 
 
 class Service:

@@ -63,8 +63,9 @@ SUFFIXES = (
 _CONCENTRATIONS = 8  # the first eight
 _SLOTS = 1 << 15  # of the code table
 _MOST_CODES = 8192
-_LEARNABLE = re.compile(r"[A-Za-z0-9_-]{1,8}")  # what the kernel's own scan takes for a code
+_LEARNABLE = re.compile(r"[A-Za-z0-9_]{1,8}")  # what the kernel's own scan takes for a code
 _POW10 = np.array([10.0**n for n in range(23)])
+_WORD = np.array([chr(c).isascii() and (chr(c).isalnum() or c == 95) for c in range(256)])
 _START = np.array(checksum.START, np.int64)
 _POWERS = np.array(checksum.POWERS, np.int64)
 _TABLE = np.array(checksum.TABLE, np.int64)
@@ -495,7 +496,7 @@ def _heads(
 @njit(cache=True, nogil=True)
 def _areas(
     data, starts, lengths, micros, ok, area, notes, version, password, mn_of, mn_fast, mn_password, past, future, zone,
-    suffix_multiplier, suffix_keys, suffix_kinds, slot_key, slot_id, bits, decimals, low, high, info, flags, pow10, capacity,
+    word, suffix_multiplier, suffix_keys, suffix_kinds, slot_key, slot_id, bits, decimals, low, high, info, flags, pow10, capacity,
 ):  # fmt: skip
     """Data areas of the packets that are still ``ok``; rows of those that turn out otherwise are taken back."""
     n = starts.size
@@ -558,19 +559,32 @@ def _areas(
             if p >= end or data[p] == 59 or data[p] == 44:
                 note |= _EMPTY_ITEM
                 continue
-            # the key, up to its last dash a code
-            begin = p
-            dash = np.int64(-1)
-            while p < end and _plain(data[p]):
-                if data[p] == 45:
-                    dash = p
+            # the key: a code, one dash, a suffix, each packed into a word while it is read
+            key = np.uint64(0)
+            head = np.uint64(0)
+            width = np.uint64(0)
+            dashes = 0
+            while p < end:
+                c = data[p]
+                if c == 45:
+                    if dashes or width == 0:
+                        good = False
+                    dashes += 1
+                    head, key, width = key, np.uint64(0), np.uint64(0)
+                elif word[c]:
+                    if width >= 64:
+                        good = False
+                        break
+                    key |= np.uint64(c) << width
+                    width += np.uint64(8)
+                else:
+                    break
                 p += 1
-            if p >= end or data[p] != 61 or dash <= begin or dash - begin > 8 or p - dash > 8 or p - dash < 2:
+            if not good or dashes != 1 or p >= end or data[p] != 61:
                 good = False
                 break
-            key = np.uint64(0)
-            for b in range(dash - begin):
-                key |= np.uint64(data[begin + b]) << np.uint64(8 * b)
+            tail = key
+            key = head
             place = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(49))
             number = slot_id[place]
             while number >= 0 and slot_key[place] != key:
@@ -579,12 +593,9 @@ def _areas(
             if number < 0:
                 good = False
                 break
-            key = np.uint64(0)
-            for b in range(p - dash - 1):
-                key |= np.uint64(data[dash + 1 + b]) << np.uint64(8 * b)
-            place = np.int64((key * suffix_multiplier) >> np.uint64(58))
+            place = np.int64((tail * suffix_multiplier) >> np.uint64(58))
             kind = suffix_kinds[place]
-            if kind < 0 or suffix_keys[place] != key:
+            if kind < 0 or suffix_keys[place] != tail:
                 good = False
                 break
             p += 1
@@ -740,10 +751,10 @@ def decode_blocks(
         if device is not None and device.dialect == STANDARD and len(secret) <= 8:
             fast[n] = True
             passwords[n] = int.from_bytes(secret, "little")
-    capacity = int(np.count_nonzero(data == 61)) + 1
+    capacity = data.size // 6 + 1  # a value takes at least six bytes: ``;a-RS=``
     columns = _areas(
         data, starts, lengths, micros, ok, area, notes, version, password, mn_of, fast, passwords,
-        int(clock.past.total_seconds() * 1e6), int(clock.future.total_seconds() * 1e6), _ZONE, np.uint64(_SUFFIX_MULTIPLIER), _SUFFIX_KEYS, _SUFFIX_KINDS,
+        int(clock.past.total_seconds() * 1e6), int(clock.future.total_seconds() * 1e6), _ZONE, _WORD, np.uint64(_SUFFIX_MULTIPLIER), _SUFFIX_KEYS, _SUFFIX_KINDS,
         codes.slot_key, codes.slot_id, codes.bits, codes.decimals, codes.low, codes.high, codes.info, rules.flags, _POW10,
         capacity,
     )  # fmt: skip
