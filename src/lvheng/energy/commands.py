@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from lvheng.core.problem import Problem, ProblemError
+from lvheng.core.problem import Problem, ProblemError, Severity
 from lvheng.core.quantity import show
-from lvheng.energy import data, progress_table
+from lvheng.energy import data, progress_table, unit_table
 from lvheng.energy.warning import Scheme
 from lvheng.plan.rules import shown_share, telling
 
@@ -123,6 +123,64 @@ def _list(known: dict[str, Scheme], as_json: bool) -> None:
         click.echo(f"{s.scheme}　{s.title.zh}（{s.validity.label}）{mark}\n  依据：{s.source.source}")
         if s.note:
             click.echo(f"  {s.note}")
+
+
+@energy.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--base-year", type=click.IntRange(1949, 2100), help="基年，默认为表中最早的年份。")
+@click.option("--json", "as_json", is_flag=True, help="输出JSON（四舍五入到6位小数）。")
+def deduct(table: Path, base_year: int | None, as_json: bool) -> None:
+    """三种口径的能耗强度和降幅：原口径，扣除原料用能，扣除原料用能和非化石能源。
+
+    TABLE为CSV或xlsx，列为region（地区）、year（年份）、energy（能源消费总量）、gdp（可比价地区生产总值），
+    可有feedstock（原料用能）、nonfossil（非化石能源）、carve_out（单列项目能耗）、price_base（价格基年）。
+    扣减在基年和当年同口径进行；缺少扣减项的口径为空。
+    """
+    series, problems = progress_table.deduct(table, base_year)
+    _tell(problems)
+    rows: dict[tuple[str, int], dict[str, object]] = {}
+    for s in series:
+        row = rows.setdefault((s.region, s.year), {"region": s.region, "year": s.year})
+        row[f"{s.series.value}_intensity"] = None if s.intensity is None else float(progress_table.round_6(s.intensity))
+        row[f"{s.series.value}_decline_pct"] = None if s.decline is None else float(progress_table.round_6(s.decline))
+    if as_json:
+        click.echo(json.dumps(list(rows.values()), ensure_ascii=False, indent=2))
+        return
+    for region, year in rows:
+        parts = [
+            f"{s.series.label}{'—' if s.decline is None else show(s.decline, 2) + '%'}"
+            for s in series
+            if (s.region, s.year) == (region, year)
+        ]
+        click.echo(f"{region}{year}年比基年下降：{'，'.join(parts)}。")
+
+
+@energy.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--year", type=click.IntRange(2008, 2100), required=True, help="核算年份，决定系数的版次。")
+@click.option("--json", "as_json", is_flag=True, help="输出JSON。")
+def account(table: Path, year: int, as_json: bool) -> None:
+    """按GB/T 2589核算一个单位的综合能源消费量，当量值和等价值并列，并列出二氧化碳排放量（单位法）。
+
+    TABLE为CSV或xlsx，一种能源一行，列为carrier（能源品种）、consumption（消费量，含加工转换投入），可有feedstock（用于原材料）、
+    conversion_input（加工转换投入）、conversion_output（加工转换产出）、recovered（回收利用）、lhv（实测低位发热量，千焦/千克
+    或千焦/立方米）、factor（在参考区间内选定的系数）、reason（理由）。计量单位同205-1。
+    """
+    found, emitted = unit_table.account_of(table, year)
+    _tell([*found.problems, *emitted.problems])
+    if not found.complete:
+        raise ProblemError([p for p in found.problems if p.severity is Severity.BLOCKER] or found.problems)
+    if as_json:
+        click.echo(json.dumps(unit_table.as_dict(found, emitted), ensure_ascii=False, indent=2))
+        return
+    for r in found.lines:
+        click.echo(
+            f"{r.carrier.name}：系数{show(r.factor, 4)}（{r.factor_kind.label}），消费{show(r.consumption.calorific, 2)}吨标准煤（当量值）"
+        )
+    both = f"当量值{show(found.comprehensive.calorific, 2)}吨标准煤，等价值{'未能计算' if found.comprehensive.equivalent is None else show(found.comprehensive.equivalent, 2) + '吨标准煤'}"
+    click.echo(
+        f"综合能源消费量：{both}；二氧化碳（{emitted.method.label}）{show(emitted.tons, 2)}吨{'' if emitted.complete else '（不完整）'}。"
+    )
 
 
 commands: list[click.Command] = [energy]

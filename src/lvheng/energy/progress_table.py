@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lvheng.core.problem import Place, Problem, ProblemError, Severity, stops
 from lvheng.core.quantity import show
+from lvheng.energy.deductions import Year, YearSeries, check, three_series
 from lvheng.energy.tabular import Column, Row, Table, read_table
 from lvheng.energy.warning import Scheme, grade
 from lvheng.plan import rules
@@ -33,6 +34,19 @@ CHANGE = Column(
     kind="number",
 )  # fmt: skip
 PERIOD = Column("period", "时段", ("期间", "报告期", "统计时段"), required=False)
+
+ENERGY = Column(
+    "energy", "能源消费总量", ("能耗", "能源消费量", "能源消费", "综合能源消费量", "能耗总量"), kind="number"
+)
+GDP = Column(
+    "gdp", "地区生产总值", ("可比价gdp", "不变价gdp", "gdp(可比价)", "地区生产总值(可比价)", "生产总值"), kind="number"
+)
+FEEDSTOCK = Column("feedstock", "原料用能", ("原料用能量", "原料用能扣减"), kind="number", required=False)
+NONFOSSIL = Column(
+    "nonfossil", "非化石能源", ("非化石能源消费", "非化石能源消费量", "非化石扣减"), kind="number", required=False
+)
+CARVE_OUT = Column("carve_out", "单列项目能耗", ("国家重大项目能耗", "单列能耗"), kind="number", required=False)
+PRICE_BASE = Column("price_base", "价格基年", ("不变价基年", "可比价基年"), kind="number", required=False)
 
 PROGRESS_COLUMNS = (REGION, TARGET, YEARS, YEAR, CHANGE)
 
@@ -322,3 +336,39 @@ def warn(
 
 def _optional(column: Column) -> Column:
     return Column(column.name, column.title, column.aliases, column.kind, required=False)
+
+
+def deduct(path: Path | str, base_year: int | None = None) -> tuple[list[YearSeries], list[Problem]]:
+    """Three series of every region and year of a table of levels (region, year, energy, gdp and what is deducted).
+
+    The base year is the first year of each table unless given. Faults raise ProblemError.
+    """
+    table = read_table(path, (REGION, YEAR, ENERGY, GDP, FEEDSTOCK, NONFOSSIL, CARVE_OUT, PRICE_BASE))
+    problems, years = list(table.problems), []
+    for row in table.rows:
+        span = _span(row["year"])
+        if not row["region"]:
+            problems.append(
+                Problem(
+                    "energy.table.no_region", "缺少地区名称", place=row.place_of("region"), fix="每行都要填写地区。"
+                )
+            )
+        elif span is None or span[0] != span[1]:
+            problems.append(Problem("energy.progress.year", "年份无法识别", place=row.place_of("year"), got=row["year"], wanted="2021", fix="填写四位年份。"))  # fmt: skip
+        else:
+            years.append(
+                Year(
+                    row["region"], span[0], row["energy"], row["gdp"], row["feedstock"], row["nonfossil"], row["carve_out"] or Decimal(0),
+                    price_base=None if row["price_base"] is None else int(row["price_base"]), place=row.place_of("energy"),
+                )
+            )  # fmt: skip
+    if not table.rows:
+        problems.append(
+            Problem(
+                "energy.table.no_rows", "表中没有数据行", place=Place(file=Path(path).name), fix="在表头下填写数据。"
+            )
+        )
+    problems += check(years)
+    if stops(problems):
+        raise ProblemError(problems)
+    return three_series(years, base_year if base_year is not None else min(y.year for y in years)), problems
