@@ -272,7 +272,7 @@ def correct_header(data: Data, given: Mapping[str, str]) -> list[Problem]:
 def plan_file(data: Data) -> Data:
     """``plan.yaml`` of a draft as plain values, in the shape of :class:`lvheng.plan.schema.PlanFile`."""
     header = header_of(data)
-    head = {k: v for k, v in header.items() if v not in (None, "")}
+    head = {k: v for k, v in header.items() if v not in (None, "") or k in ("number", "issuer")}
     head.setdefault("id", "draft")
     head.setdefault("short", head.get("title", "")[:20])
     return {

@@ -136,10 +136,10 @@ def wanted_format(request: HttpRequest) -> str:
     if asked not in exports.FORMATS:
         raise ProblemError(
             Problem(
-                "web.format.unknown",
+                "web.format.refused",
                 "没有这种导出格式",
-                got=asked[:20],
-                wanted="、".join(exports.FORMATS),
+                got=asked[:20].upper(),
+                wanted="、".join(f.upper() for f in exports.FORMATS),
                 fix="改用所列格式之一。",
             )
         )

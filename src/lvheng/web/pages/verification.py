@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -9,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from lvheng.observations import verification as store
 from lvheng.web import words
+from lvheng.web.formulas import spoken
 from lvheng.web.pages.common import page, respond
 from lvheng.web.tables import Cell, Column, Table, download, wanted_format
 from lvheng.web.templatetags.figures import confidence
@@ -31,11 +33,21 @@ def verification(request: HttpRequest) -> HttpResponse:
             table = case_table(some, "", linked=True)
             table.formats, table.name = (), words.name_of(group)
             tables.append((group, table, sum(not c.agrees for c in group.cases)))
+    names = dict(_input(label) for label, _value in chosen.inputs) if chosen is not None else {}
     context: dict[str, Any] = {
         "tables": tables, "groups": groups, "only": only, "chosen_group": chosen_group, "total": len(cases),
-        "differ": sum(not c.agrees for c in cases), "case": chosen, "shown": len(shown),
+        "differ": sum(not c.agrees for c in cases), "case": chosen,
+        "formula": spoken(chosen.formula, lambda code: names.get(code, code), str) if chosen is not None else "",
+        "inputs": [(_input(label)[1], value) for label, value in chosen.inputs] if chosen is not None else [],
+        "shown": len(shown),
     }  # fmt: skip
     return respond(request, "web/verification.html", context)
+
+
+def _input(label: str) -> tuple[str, str]:
+    """(name in the formula, what people call it) of 年度目标（target）."""
+    found = re.fullmatch(r"(.*)（(\w+)）", label)
+    return (found[2], found[1]) if found else (label, label)
 
 
 def _verdict(agrees: bool | None) -> str:

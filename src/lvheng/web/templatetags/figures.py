@@ -131,6 +131,8 @@ def state(value: State | None, word: bool = True) -> SafeString:
 def confidence(source: Any) -> SafeString:
     """待核 for everything that was not read in the document itself. Takes a source, a code or a Confidence."""
     level = getattr(source, "confidence", source)
+    if getattr(source, "synthetic", False):  # marked as such already
+        return mark_safe("")
     if level in (None, "") or (level := Confidence(level)).confirmed:
         return mark_safe("")
     return format_html('<span class="badge badge-check" title="{}">{}</span>', gettext(level.label), gettext("待核"))
@@ -368,4 +370,6 @@ def county_query(code: str, standing: Any) -> str:
 
 @register.simple_tag(takes_context=True)
 def hit_url(context: Any, hit: Any) -> str:
+    if hit.kind in ("clause", "task"):  # both stand in a clause, which the subtitle names
+        return address(context, "clause", hit.subtitle)
     return address(context, hit.url_name, *hit.url_args)

@@ -26,7 +26,6 @@
       animation: false,
       backgroundColor: "transparent",
       textStyle: { fontFamily: c.sans, color: c.ink2, fontSize: 12 },
-      aria: { enabled: true, decal: { show: false } },
       tooltip: {
         renderMode: "richText", trigger: "axis", backgroundColor: c.surface, borderColor: c.line2, borderWidth: 1,
         textStyle: { color: c.ink, fontSize: 12, fontFamily: c.sans }, axisPointer: { lineStyle: { color: c.line2 } },

@@ -63,10 +63,11 @@
   // --- 表格：点表头排序，按字筛选 ---
   const collator = new Intl.Collator("zh-Hans-CN", { numeric: true });
   function keyOf(cell) {
+    if (cell.querySelector(".missing") || cell.classList.contains("missing")) return null;
     const order = cell.dataset.order;
     if (order !== undefined) return Number.isNaN(Number(order)) ? order : Number(order);
     const text = cell.textContent.trim();
-    return text === "—" ? null : text;
+    return text;
   }
   function compare(a, b) {
     if (typeof a === "number" && typeof b === "number") return a - b;

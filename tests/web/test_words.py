@@ -1,0 +1,156 @@
+"""Words, formulas, marks and tables as people read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+from django.utils.translation import override
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lvheng.core.period import Period
+from lvheng.core.tables import to_csv
+from lvheng.observations.view import Point
+from lvheng.plan.rules import State
+from lvheng.web import formulas, words
+from lvheng.web.tables import Cell, Column, Table, download
+from lvheng.web.templatetags import figures
+
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+@pytest.fixture
+def english() -> Iterator[None]:
+    with override("en"):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("code", "chinese", "english"),
+    [
+        ("2023", "2023年", "2023"), ("2023-06YTD", "2023年1—6月", "Jan–Jun 2023"), ("2023Q3", "2023年三季度", "Q3 2023"),
+        ("2023H1", "2023年上半年", "H1 2023"), ("2021/2025", "2021—2025年", "2021–2025"), ("2023-06-30", "2023年6月30日", "30 Jun 2023"),
+    ],
+)  # fmt: skip
+def test_periods_in_both_languages(code: str, chinese: str, english: str) -> None:
+    assert words.period_label(code) == chinese
+    with override("en"):
+        assert words.period_label(Period.parse(code)) == english
+
+
+@pytest.mark.usefixtures("english")
+def test_clause_numbers_in_english() -> None:
+    assert words.clause_id("三(十一)") == "3(11)"
+    assert words.clause_id("四(二十)") == "4(20)"
+    assert words.clause_number("（十）").strip() == "(10)"
+    assert words.clause_number("一、").strip() == "1."
+
+
+def test_clause_numbers_stay_in_chinese() -> None:
+    assert words.clause_id("三(十一)") == "三(十一)"
+
+
+@pytest.mark.usefixtures("english")
+@pytest.mark.parametrize("unit", ["吨标准煤/万元", "万吨标准煤", "个百分点", "立方米/万元", "万千瓦时", "吨"])
+def test_units_have_english(unit: str) -> None:
+    assert not HAN.search(words.unit_label(unit))
+
+
+@pytest.mark.usefixtures("english")
+def test_every_state_has_english() -> None:
+    for state in State:
+        assert not HAN.search(figures.state(state).replace(state.mark, ""))
+
+
+def test_a_formula_is_said_with_names() -> None:
+    names = {"energy": "能源消费总量", "gdp": "地区生产总值", "a": "甲", "b": "乙", "c": "丙"}
+    said = formulas.spoken("1 - (energy / gdp) / base(energy / gdp)", names.__getitem__, str)
+    assert said == "1 − 能源消费总量 ÷ 地区生产总值 ÷ 基年（能源消费总量 ÷ 地区生产总值）"
+    assert formulas.spoken("a - (b + c)", names.__getitem__, str) == "甲 − (乙 + 丙)"
+    assert formulas.spoken("a / (b * c)", names.__getitem__, str) == "甲 ÷ (乙 × 丙)"
+    assert (
+        formulas.spoken("lag(a, 1y) + sum_over(b, fuel)", names.__getitem__, str)
+        == "上年同期（甲） + 按能源品种合计（乙）"
+    )
+    assert formulas.spoken("这不是公式", str, str) == "这不是公式"
+
+
+def test_missing_is_a_dash_with_its_reason_and_never_zero() -> None:
+    shown = figures.amount(None, "吨", 2, reason="尚无数据。")
+    assert "—" in shown
+    assert 'tabindex="0"' in shown
+    assert "尚无数据。" in shown
+    assert "0" not in re.sub(r'tabindex="0"', "", shown)
+
+
+def test_a_figure_carries_unit_period_and_true_minus() -> None:
+    shown = figures.amount(Decimal("-1234.5"), "吨", 2, "2023", source="/x/", synthetic=True)
+    for part in ("−1,234.50", "吨", "2023年", 'href="/x/"', "演示数据"):
+        assert part in shown
+
+
+def test_marks() -> None:
+    assert "待核" in figures.confidence("K-h")
+    assert figures.confidence("V") == ""
+    assert figures.confidence(SimpleNamespace(confidence="U", synthetic=True)) == ""
+    assert figures.demo(False) == ""
+    assert "不完整" in figures.incomplete(False)
+    assert figures.state(None) == ""
+
+
+def test_json_of_a_chart_cannot_close_its_element() -> None:
+    text = figures.safe_json({"x": "</script><b>&"})
+    assert "<" not in text
+    assert ">" not in text
+    assert "&" not in text
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.decimals(-(10**9), 10**9, places=2), st.none() | st.decimals(-(10**9), 10**9, places=2)
+        ),
+        max_size=12,
+    )
+)
+def test_a_spark_stays_in_its_frame(values: list[tuple[Decimal | None, Decimal | None]]) -> None:
+    points = [Point(Period.of_year(2020 + i), v, s) for i, (v, s) in enumerate(values)]
+    for x, y in re.findall(r"(-?[\d.]+),(-?[\d.]+)", figures.spark(points, 96, 26)):
+        assert 0 <= float(x) <= 96
+        assert 0 <= float(y) <= 26
+
+
+# --- tables ---------------------------------------------------------------------------------------
+def table(*rows: dict[str, object], **more: object) -> Table:
+    return Table([Column("name", "名称"), Column("value", "数值", "吨", 2, True)], list(rows), title="表", **more)  # type: ignore[arg-type]
+
+
+def test_text_that_a_spreadsheet_would_run_is_neutralised_and_numbers_are_not() -> None:
+    body = download(
+        table({"name": "=cmd()", "value": Decimal("-3.20")}, {"name": Cell("@x", url="/y/"), "value": None}), "csv"
+    ).content.decode()
+    assert "'=cmd()" in body
+    assert "'@x" in body
+    assert ",-3.20" in body
+    assert body.endswith("'@x,\r\n")
+
+
+def test_a_missing_cell_shows_why_and_sorts_last() -> None:
+    _mark, cells = table({"name": "甲", "value": Cell(None, reason="未报")}).body[0]
+    assert "—" in cells[1]
+    assert "未报" in cells[1]
+    assert "data-order" not in cells[1]
+
+
+def test_a_cell_is_escaped() -> None:
+    _mark, cells = table({"name": "<b>", "value": Decimal(1)}).body[0]
+    assert "&lt;b&gt;" in cells[0]
+
+
+def test_the_unit_stands_in_the_header_of_an_export() -> None:
+    assert "数值（吨）" in download(table({"name": "甲", "value": 1}), "csv").content.decode()
+    assert to_csv([], []) == "\ufeff\r\n"
