@@ -40,7 +40,7 @@ def _document() -> Docx:
     )
     style = doc.styles["Normal"]
     style.font.name, style.font.size = BODY, Pt(16)
-    style.element.rPr.rFonts.set(qn("w:eastAsia"), BODY)
+    style.element.get_or_add_rPr().get_or_add_rFonts().set(qn("w:eastAsia"), BODY)
     style.paragraph_format.line_spacing = Pt(28)
     style.paragraph_format.space_after = Pt(0)
     return doc
@@ -57,7 +57,7 @@ def _text(
     run = paragraph.add_run(text)
     run.font.name, run.font.size = font, Pt(size)
     run.font.color.rgb = RGBColor(0, 0, 0)
-    run._element.rPr.rFonts.set(qn("w:eastAsia"), font)
+    run._element.get_or_add_rPr().get_or_add_rFonts().set(qn("w:eastAsia"), font)
 
 
 def _title(doc: Docx, text: str, number: str = "") -> None:

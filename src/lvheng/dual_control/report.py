@@ -6,6 +6,7 @@ import io
 import math
 from decimal import Decimal
 
+from docx.document import Document as Docx
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.shared import Mm
 
@@ -124,7 +125,7 @@ def report(view: View, scheme: Scheme, goals: dict[str, Decimal] | None = None) 
     return _bytes(doc)
 
 
-def _industry(doc, view: View, year: int, months: int) -> None:  # type: ignore[no-untyped-def]
+def _industry(doc: Docx, view: View, year: int, months: int) -> None:
     city = view.city.code
     period = Period(Kind.YTD, year, months) if months < 12 else Period.of_year(year)
     now, before = (view.value(INDUSTRY_MONTHLY, city, p) if INDUSTRY_MONTHLY in view.catalogue else None for p in (period, period.lag()))  # fmt: skip

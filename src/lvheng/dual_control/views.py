@@ -185,7 +185,7 @@ def barometer(request: HttpRequest) -> HttpResponse:
         "dial": _("强度") if intensity else _("总量"),
     }
     source = found.scheme.source.source
-    table = Table(columns, rows, title=title, notes=_notes(sight, _("预警办法：%(scheme)s，依据%(source)s。") % {"scheme": words.word(found.scheme.title.zh), "source": source}), filterable=False)  # fmt: skip
+    table = Table(columns, rows, title=title, notes=_notes(sight, _("预警办法：%(scheme)s，依据%(source)s。") % {"scheme": words.name_of(found.scheme), "source": source}), filterable=False)  # fmt: skip
     if fmt := wanted_format(request):
         return download(table, fmt)
     if request.GET.get("format") is None and request.GET.get("file") == "docx":
@@ -234,10 +234,11 @@ def _settings(sight: Sight, given: QueryDict) -> tuple[Any, bench.Settings]:
     """The settings of the form over the defaults; raises ProblemError naming the field that cannot be read."""
     target = bench.intensity_target(sight.view)
     settings = bench.defaults(sight.view, target)
-    if given.get("method") in set(Method):
-        settings.method = Method(given["method"])
-    if given.get("step") in ("0.01", "0.1", "0.5", "1"):
-        settings.step = Decimal(given["step"])
+    method, step = given.get("method", ""), given.get("step", "")
+    if method in set(Method):
+        settings.method = Method(method)
+    if step in ("0.01", "0.1", "0.5", "1"):
+        settings.step = Decimal(step)
     settings.target = _number(given, "target", _("全市目标"), settings.target) or settings.target
     if not 0 < settings.target < 100:
         raise ProblemError(Problem("dual_control.form.target", "全市目标应大于0、小于100", place=Place(field="全市目标"), got=show(settings.target), fix="按下降为正填写。"))  # fmt: skip
@@ -394,8 +395,11 @@ def series(request: HttpRequest) -> HttpResponse:
             )
             if values["energy"] is not None:
                 years.append(
-                    Year(region.code, year, **values, carve_out=carved or Decimal(0), price_base=header.price_base_year)
-                )
+                    Year(
+                        region.code, year, values["energy"], values["gdp"], values["feedstock"], values["nonfossil"],
+                        carve_out=carved or Decimal(0), price_base=header.price_base_year,
+                    )
+                )  # fmt: skip
     found = check(years)
     table = {(s.region, s.year, s.series): s for s in three_series(years, header.base_year)}
     columns = [Column("region", _("地区")), Column("year", _("年份"))]
@@ -567,6 +571,12 @@ def decision(request: HttpRequest, pk: int) -> HttpResponse:
         "regions": sight.plan.regions,
     }
     return respond(request, "dual_control/decision.html", context)
+
+
+def _scheme_name(found: Decision) -> str:
+    """The scheme of a warning as it was then, in the language of the page."""
+    title = found.inputs.get("scheme", {}).get("title", {})
+    return title.get("en" if words.english() else "zh") or title.get("zh", "")
 
 
 def _may_step(actor: Actor, found: Decision, name: str) -> bool:
