@@ -8,4 +8,8 @@ from django.conf import settings
 from django.urls import include, path
 
 urlpatterns = [path("i18n/", include("django.conf.urls.i18n")), path("", include("lvheng.web.pages.urls"))]
-urlpatterns += [path("", include(f"lvheng.{room}.urls")) for room in settings.ROOMS if room != "web" and find_spec(f"lvheng.{room}.urls")]
+urlpatterns += [
+    path("", include(f"lvheng.{room}.urls"))
+    for room in settings.ROOMS
+    if room != "web" and find_spec(f"lvheng.{room}.urls")
+]
