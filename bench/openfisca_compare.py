@@ -35,7 +35,7 @@ from lvheng.core.yamlfile import Entry
 HERE = Path(__file__).parent / "openfisca"
 PACKAGES = ["openfisca-core==46.*", "openfisca-country-template==8.*"]
 MONTHS = ["2016-01", "2017-01"]  # two states of the law
-REPEAT = 3
+REPEAT = 5
 
 
 class FormulaEntry(Entry):

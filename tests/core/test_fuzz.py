@@ -34,7 +34,10 @@ def damaged(draw: st.DrawFn, text: str) -> str:
 def test_damaged_rule_files_never_give_a_traceback(tmp_path: Path, text: str) -> None:
     (tmp_path / "rules.yaml").write_text(text, encoding="utf-8", errors="surrogatepass")
     book, problems = Rulebook.read(tmp_path)
-    assert all(isinstance(p, Problem) and p.place.file and p.message for p in problems)
+    for problem in problems:
+        assert isinstance(problem, Problem)
+        assert problem.place.file, problem
+        assert problem.message
     assert len(book) <= 20
 
 

@@ -1,16 +1,15 @@
 """The vector pass on dense NumPy arrays: for tables that fit in memory, by far the quickest.
 
 An array has one row a region (or a region and item) and one column a period; missing is NaN, which every
-step carries on. Regions are worked through in blocks that fit the processor's cache, on all cores. The
-same formulas, the same answers as the other engines; no Narwhals, because arrays need no plan.
+step carries on. Regions are worked through in blocks that fit the processor's cache (threads gain nothing:
+the steps are short). The same formulas, the same answers as the other engines; no Narwhals, because arrays
+need no plan.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -300,24 +299,13 @@ class Dense(Scope):
         self.rules: dict[tuple[str, Any], Any] = {}
         out = {c: np.empty((len(self.rows[self.grid(c)].region), len(keep))) for c in self.wanted}
 
-        def work(block: tuple[int, int]) -> None:
-            part = _Block(self, *block)
-            for code in self.wanted:
-                first, last = part.bounds(self.grid(code))
-                found = part.value(code)
-                out[code][first:last] = found if len(keep) == len(self.span) else found[:, keep]
-
-        blocks = [(0, len(self.regions))] if across or not len(self.regions) else self._blocks()
-        with np.errstate(all="ignore"):
-            work(blocks[0])  # looks every rule up, once
-        if len(blocks) > 1:
-
-            def quiet(block: tuple[int, int]) -> None:
-                with np.errstate(all="ignore"):
-                    work(block)
-
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(quiet, blocks[1:]))
+        with np.errstate(all="ignore"):  # what comes of 0/0 and the like is made missing below
+            for block in [(0, len(self.regions))] if across else self._blocks():
+                part = _Block(self, *block)
+                for code in self.wanted:
+                    first, last = part.bounds(self.grid(code))
+                    found = part.value(code)
+                    out[code][first:last] = found if len(keep) == len(self.span) else found[:, keep]
         return self._tables(out)
 
     def _blocks(self) -> list[tuple[int, int]]:
@@ -326,13 +314,6 @@ class Dense(Scope):
         count = max(1, min(len(self.regions), -(-largest // BLOCK)))
         edges = np.linspace(0, len(self.regions), count + 1).astype(int)
         return [(int(a), int(b)) for a, b in itertools.pairwise(edges)]
-
-    def stretches_of(self, code: str) -> list[tuple[int, int, s.Node | None]]:
-        """As :meth:`stretches`, looked up once."""
-        key = ("", code)
-        if key not in self.rules:
-            self.rules[key] = self.stretches(code)
-        return self.rules[key]
 
     def figures_of(self, node: s.Node) -> list[s.Node]:
         """As :meth:`figures`, each once, looked up once."""
@@ -391,7 +372,7 @@ class _Block:
         self.dense, self.model = dense, dense.model
         self.first, self.last = first, last
         self.values: dict[tuple[str, s.Node | str], Array] = {}
-        self.starts: dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]] = {}
+        self.owned: dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_] | None]] = {}
         self.cut: dict[str, tuple[int, int]] = {"": (first, last)}
 
     def bounds(self, dimension: str) -> tuple[int, int]:
@@ -420,7 +401,7 @@ class _Block:
 
     def _compute(self, code: str) -> Array:
         grid = self.dense.grid(code)
-        ranges = self.dense.stretches_of(code)
+        ranges = self.dense.stretches[code]
         result: Array | None = None
         for first, last, tree in ranges:
             if tree is None:
@@ -588,26 +569,31 @@ class _Block:
 
     def sum_over(self, node: s.SumOver) -> Array:
         dense, dimension = self.dense, node.dimension
-        result = self.empty("")
         if not self.shape(dimension)[0]:
-            return result
+            return self.empty("")
         inner = np.broadcast_to(self.evaluate(node.of, dimension), self.shape(dimension))
-        if dimension not in self.starts:
-            a, b = self.bounds(dimension)
-            region = dense.rows[dimension].region[a:b] - self.first
-            starts = np.flatnonzero(np.r_[True, region[1:] != region[:-1]])
-            self.starts[dimension] = region[starts], starts
-        where, starts = self.starts[dimension]
         figures = dense.figures_of(node.of)
         if any(self.complete(f, dimension) for f in figures):
-            result[where] = _sums(inner, starts)
-            return result
+            region, none = self.owners(dimension)
+            total = _sums(inner, region, self.shape("")[0])
+            if none is not None:
+                total[none] = np.nan
+            return total
         present = np.zeros(self.shape(dimension), dtype=bool)
         for figure in figures:
             present |= ~np.isnan(self.evaluate(figure, dimension))
-        some = _sums(present.astype(float), starts) > 0
-        result[where] = np.where(some, _sums(np.where(present, inner, 0.0), starts), np.nan)
-        return result
+        region, _ = self.owners(dimension)
+        some = _sums(present.astype(float), region, self.shape("")[0]) > 0
+        return np.where(some, _sums(np.where(present, inner, 0.0), region, self.shape("")[0]), np.nan)
+
+    def owners(self, dimension: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_] | None]:
+        """The region of each row of a dimension, and which regions have no row (None: all have)."""
+        if dimension not in self.owned:
+            a, b = self.bounds(dimension)
+            region = self.dense.rows[dimension].region[a:b] - self.first
+            none = np.bincount(region, minlength=self.shape("")[0]) == 0
+            self.owned[dimension] = region, none if none.any() else None
+        return self.owned[dimension]
 
     # --- rules --------------------------------------------------------------------------------
     def bands(self, node: s.Bands, grid: str) -> Any:
@@ -671,10 +657,10 @@ def _distinct(column: pa.ChunkedArray | pa.Array) -> bool:
     return pc.count_distinct(column).as_py() == len(column)
 
 
-def _sums(inner: Array, starts: npt.NDArray[np.intp]) -> Array:
-    if inner.shape[1] == 1:  # one period: a plain vector adds up much quicker
-        return np.add.reduceat(np.ascontiguousarray(inner[:, 0]), starts)[:, None]
-    return np.add.reduceat(inner, starts, axis=0)
+def _sums(inner: Array, region: npt.NDArray[np.intp], regions: int) -> Array:
+    """Column sums by region; bincount is several times quicker than reduceat and carries NaN as well."""
+    columns = [np.bincount(region, inner[:, n], minlength=regions) for n in range(inner.shape[1])]
+    return np.stack(columns, axis=1)
 
 
 def _divide(a: Any, b: Any) -> Any:

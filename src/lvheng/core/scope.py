@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lvheng.core.formula import syntax as s
 from lvheng.core.formula.model import Model
 from lvheng.core.period import Kind, Period
+from lvheng.core.source import Validity
 
 
 class Scope:
@@ -20,7 +21,12 @@ class Scope:
         self.low = self._history()
         self.high = max(indices)
         self.span = [Period.from_index(kind, i) for i in range(self.low, self.high + 1)]
-        self.observed = [code for code in self.codes if self._sometimes_observed(code)]
+        self.stretches = {code: self._stretches(code) for code in self.codes}
+        self.observed = [
+            code
+            for code in self.codes
+            if code in model.recursive or any(tree is None for _, _, tree in self.stretches[code])
+        ]
 
     # --- what is needed -----------------------------------------------------------------------
     def _history(self) -> int:
@@ -74,12 +80,6 @@ class Scope:
             return 0
         return months if self.kind is Kind.YTD else months // size
 
-    def _sometimes_observed(self, code: str) -> bool:
-        variable = self.model[code]
-        if code in self.model.recursive:
-            return True
-        return any(variable.formula_on(self.model.rule_day(p)) is None for p in self.span)
-
     def grid(self, code: str) -> str:
         """The dimension of a variable, "" for none."""
         return (*self.model[code].dimensions, "")[0]
@@ -90,10 +90,13 @@ class Scope:
             return self.grid(node.code)
         return "" if isinstance(node, s.SumOver) else max((self.grid_of(part) for part in node.parts()), default="")
 
-    def stretches(self, code: str) -> list[tuple[int, int, s.Node | None]]:
+    def _stretches(self, code: str) -> list[tuple[int, int, s.Node | None]]:
         """First and last period of each formula of a variable, in order; None where it is observed."""
         variable = self.model[code]
         trees = dict(self.model.trees(code))
+        always = not variable.formulas or (len(trees) == 1 and variable.formulas[0].validity == Validity())
+        if always and code not in self.model.recursive:
+            return [(self.low, self.high, next(iter(trees.values()), None))]
         ranges: list[tuple[int, int, s.Node | None]] = []
         for p in self.span:
             f = variable.formula_on(self.model.rule_day(p))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TypeVar
 
 from lvheng.core import quantity
 from lvheng.core.formula.syntax import (
@@ -57,6 +58,7 @@ class Measured:
 
 
 UnitOf = Callable[[str], str]
+T = TypeVar("T")
 
 
 def convert(
@@ -111,7 +113,8 @@ class _Checker:
         percent = not dimension and unit.strip() in ("%", "％", "‰")
         return Measured(node, dimension, size, f"{name}（{_unit_label(unit)}）", percent=percent)
 
-    def known(self, ask: Callable[[str], str], word: str, node: Node) -> str:
+    def known(self, ask: Callable[[str], T], word: str, node: Node) -> T:
+        """What is known of a word; what is said against it gets its place."""
         try:
             return ask(word)
         except ProblemError as error:
@@ -223,7 +226,7 @@ class _Checker:
         return left, replace(right, node=_scaled(right, left.size), size=left.size)
 
     def scale(self, node: Bands) -> Measured:
-        bound, rate = self.bands(node.rule)
+        bound, rate = self.known(self.bands, node.rule, node)
         inner, table = self.measure(node.of), self.leaf(node, bound, f"p.{node.rule}")
         if not inner.free and inner.dimension != table.dimension:
             raise self.problem(
