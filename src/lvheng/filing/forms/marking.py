@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import openpyxl
@@ -149,7 +150,7 @@ def _anew(grids: Sequence[Grid], problems: Sequence[FilingProblem]) -> bytes:
         for r, row in enumerate(grid.rows):
             for c, value in enumerate(row):
                 if value not in ("", None):
-                    _write(page, r, c, value, dates)
+                    _write(page, r, c, value, dates if isinstance(value, date) else None)
         for (r, c), several in marks.items():
             value = grid.at(r, c)
             if value in ("", None):
@@ -177,6 +178,8 @@ def _write(page: Any, r: int, c: int, value: Any, style: Any) -> None:
         page.write_number(r, c, value, style)
     elif isinstance(value, str):
         page.write_string(r, c, safe_text(value)[:32767], style)
+    elif isinstance(value, date):
+        page.write_datetime(r, c, value, style)
     else:
         page.write_string(r, c, str(value), style)
 

@@ -363,16 +363,17 @@ class _Reader:
         found = header.columns or header.cells
         where = guard.cell_name(header.last, header.first)
         loose = [t for t in header.unknown if not fold(t).startswith(_FILLED_BESIDE)]
+        absent = []
         for column in sheet.columns:
             title = column.title.zh
             if column.code not in found:
-                severity = (
-                    Severity.BLOCKER
-                    if column.required or (sheet.key and column.code in sheet.key.columns)
-                    else Severity.WARNING
-                )
-                self.tell("column.missing", f"“{sheet.title}”缺少“{title}”一栏", severity=severity, sheet=sheet.sheet, column=column.code, title=grid.title, cell=where,
-                          got="未对上的表头：" + "、".join(loose[:6]) if loose else "", wanted=f"表头“{title}”", fix="按模板补上这一栏，表头文字照抄。")  # fmt: skip
+                if not column.required and not (sheet.key and column.code in sheet.key.columns):
+                    absent.append(title)
+                    continue
+                self.tell(
+                    "column.missing", f"“{sheet.title}”缺少“{title}”一栏", sheet=sheet.sheet, column=column.code, title=grid.title, cell=where,
+                    got="未对上的表头：" + "、".join(loose[:6]) if loose else "", wanted=f"表头“{title}”", fix="按模板补上这一栏，表头文字照抄。",
+                )  # fmt: skip
                 continue
             written = header.texts.get(column.code, "")
             at = (
@@ -386,6 +387,11 @@ class _Reader:
             if sheet.exact_header and bare(written) != bare(title):
                 self.tell("column.title", f"表头与规定的“{title}”不一致", severity=Severity.ERROR, sheet=sheet.sheet, column=column.code, title=grid.title, cell=at,
                           got=written, wanted=title, fix="表头文字照模板抄录。")  # fmt: skip
+        if absent:
+            self.tell(
+                "column.absent", f"“{sheet.title}”没有这些选填栏目，按未填处理", severity=Severity.NOTICE, sheet=sheet.sheet, title=grid.title, cell=where,
+                got="未对上的表头：" + "、".join(loose[:6]) if loose else "", wanted="、".join(absent[:10]),
+            )  # fmt: skip
         if header.columns:
             for code, j in header.again:
                 if any(grid.at(r, j) not in (None, "") for r in range(header.last + 1, len(grid.rows))):
@@ -505,8 +511,8 @@ def _grids(content: bytes, name: str, traits: guard.Traits) -> list[Grid]:
 
 def _csv_grids(content: bytes, name: str) -> list[Grid]:
     text = guard.decode(content, name)
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",\t;", key=first.count)
+    sample = "\n".join(text.splitlines()[:50])
+    delimiter = max(",\t;", key=sample.count)
     csv.field_size_limit(1_000_000)
     try:
         rows: list[list[Any]] = list(csv.reader(io.StringIO(text.replace("\0", ""), newline=""), delimiter=delimiter))
