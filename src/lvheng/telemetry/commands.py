@@ -34,7 +34,7 @@ _open_door = click.option("--open-door", is_flag=True, help="未登记的设备�
 def _fail(problems: ProblemError) -> None:
     for problem in problems:
         click.echo(str(problem), err=True)
-    raise SystemExit(2)
+    raise SystemExit(1)
 
 
 @click.group("telemetry", help="在线监测：报文、日志和数据湖。")
