@@ -343,8 +343,17 @@ def to_yaml(data: Data) -> str:
 
 def check(data: Data, regions: RegionTree | None = None) -> list[Problem]:
     """What stands between the draft and a plan that can be used: shape, references, units, what is not confirmed."""
+    header = header_of(data)
+    problems = [
+        Problem(
+            f"plan.draft.{name}", f"还没有填写{_NAMES[name]}", place=Place(field=_NAMES[name]), fix="在上面填写后保存。"
+        )
+        for name in ("title", "id", "city", "date", "first_year", "last_year", "base_year")
+        if header.get(name) in (None, "")
+    ]
+    if problems:
+        return problems
     text = to_yaml(data)
-    problems: list[Problem] = []
     try:
         document = yamlfile.load(Path("plan.yaml"), text=text)
         file = yamlfile.validate(schema.PlanFile, document)

@@ -12,6 +12,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -168,12 +170,15 @@ def listed(parts: Any, between: str = "，") -> str:
     return ({"，": ", ", "；": "; ", "、": ", "}[between] if english() else between).join(str(p) for p in parts if p)
 
 
+_CHINESE = {"min": "分钟", "h": "小时", "s": "秒", "d": "日"}
+
+
 def unit_label(unit: str) -> str:
     """A unit as people write it; in English factor by factor."""
     if not unit or unit == "1":
         return ""
     if not english():
-        return unit
+        return "".join(_CHINESE.get(part, part) for part in re.split(r"([/·*])", unit))
     return "".join(gettext(part) if part and part not in "/·" else part for part in re.split(r"([/·])", unit))
 
 
@@ -257,6 +262,11 @@ def validity_label(validity: Any) -> str:
     if start and end:
         return f"{date_label(start)} – {date_label(end)}"
     return f"from {date_label(start)}" if start else f"until {date_label(end)}" if end else gettext("长期")
+
+
+def citation(source: Any) -> SafeString:
+    """A citation for a table: as it is written, whatever the language of the page."""
+    return format_html('<span translate="no">{}</span>', cite(source))
 
 
 def cite(source: Any) -> str:

@@ -39,7 +39,7 @@ def indicators(request: HttpRequest) -> HttpResponse:
         {
             "name": Cell(words.name_of(i), url=address({"sight": sight}, "indicator", i.code)), "group": words.word(i.group), "unit": words.unit_label(i.unit),
             "frequency": str(words.FREQUENCIES[i.frequency]), "regions": words.word(OVER_REGIONS[i.over_regions]), "time": words.word(OVER_TIME[i.over_time]),
-            "fed": words.word(FED_BY[i.fed_by]), "targets": Cell(words.listed(used.get(i.code, []), "、")), "source": words.cite(i.source),
+            "fed": words.word(FED_BY[i.fed_by]), "targets": Cell(words.listed(used.get(i.code, []), "、")), "source": Cell(words.cite(i.source), html=words.citation(i.source)),
             "sure": Cell(words.word(i.source.confidence.label), html=confidence(i.source) or words.word(i.source.confidence.label)),
         }
         for i in sorted(sight.view.catalogue, key=lambda i: i.group)
@@ -208,7 +208,7 @@ def rules(request: HttpRequest) -> HttpResponse:
         {
             "title": Cell(words.name_of(v), url=address({"sight": sight}, "rule", v.rule)), "kind": words.word(RULE_KINDS[v.entry.kind]),
             "value": Cell(v.value, reason=_("待录入")) if v.entry.kind == "parameter" else None, "unit": words.unit_label(v.unit), "valid": words.validity_label(v.validity),
-            "source": words.cite(v.source), "sure": Cell(words.word(v.confidence.label), html=confidence(v.confidence) or words.word(v.confidence.label)),
+            "source": Cell(words.cite(v.source), html=words.citation(v.source)), "sure": Cell(words.word(v.confidence.label), html=confidence(v.confidence) or words.word(v.confidence.label)),
         }
         for v in versions
     ]  # fmt: skip

@@ -74,6 +74,6 @@ def case_table(cases: list[Any], title: str, *, linked: bool = False) -> Table:
             "title": Cell(words.name_of(c), url=f"?case={c.id}#case" if linked else ""), "region": c.region, "period": c.period,
             "published": Cell(c.published if c.published is not None else c.published_text, text=c.published_text, order=c.published),
             "computed": Cell(c.computed, text=c.computed_text, reason="；".join(c.reasons) or _("缺少输入，未能复算。"), order=c.computed),
-            "difference": Cell(c.difference, reason=_("公布的是结论，不比数值。")), "agrees": _verdict(c.agrees), "rule": c.rule, "source": words.cite(c.source), "sure": Cell(words.word(c.confidence.label), html=confidence(c.confidence) or words.word(c.confidence.label)),
+            "difference": Cell(c.difference, reason=_("公布的是结论，不比数值。")), "agrees": _verdict(c.agrees), "rule": c.rule, "source": Cell(words.cite(c.source), html=words.citation(c.source)), "sure": Cell(words.word(c.confidence.label), html=confidence(c.confidence) or words.word(c.confidence.label)),
         })  # fmt: skip
     return Table(columns, rows, title=title, marked=marked, name=_("复算核对"), notes=notes)

@@ -319,8 +319,9 @@ def table(context: Any, data: Any, **options: Any) -> SafeString:
 
 # --- furniture ----------------------------------------------------------------------------------------
 @register.inclusion_tag("web/_problems.html")
-def problems(found: Sequence[Problem]) -> dict[str, Any]:
-    return {"problems": sorted(found, key=lambda p: p.severity.rank)}
+def problems(found: Sequence[Problem], mild: bool = False) -> dict[str, Any]:
+    """What has to be mended, gravest first; ``mild`` where nothing was refused."""
+    return {"problems": sorted(found, key=lambda p: p.severity.rank), "mild": mild}
 
 
 @register.inclusion_tag("web/_pages.html", takes_context=True)

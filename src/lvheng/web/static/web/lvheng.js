@@ -149,7 +149,7 @@
   function prepare(within) {
     prepareTables(within);
     const problems = within.querySelector && within.querySelector(".problems");
-    if (problems && within !== document) problems.focus();
+    if (problems && within !== document && within !== document.body) problems.focus();
   }
   prepare(document);
   followOutline();
