@@ -1,5 +1,7 @@
 """The command line around a gateway: register, simulate, verify, rebuild, compact, gaps, dialect."""
 
+import contextlib
+import sqlite3
 import time
 from datetime import timedelta
 
@@ -8,15 +10,16 @@ from click.testing import CliRunner
 
 from lvheng.telemetry import hj212, journal
 from lvheng.telemetry.commands import commands, telemetry
-from lvheng.telemetry.devices import SqliteRegistry
+from lvheng.telemetry.devices import MemoryRegistry, SqliteRegistry
 from lvheng.telemetry.gateway.serve import Plan, Service
 from lvheng.telemetry.ingest import Decoder
 from lvheng.telemetry.journal import FRAME, REJECT, Journal, pack
 from lvheng.telemetry.lake import Lake, connect
+from lvheng.telemetry.live import SqliteLive
 from lvheng.telemetry.simulate import make_fleet
 from lvheng.telemetry.simulate.fleet import schedule
 
-from .gateway.support import MN, now, upload
+from .gateway.support import DEVICE, MN, now, upload
 
 
 def run(*args):
@@ -141,3 +144,51 @@ def test_simulate_against_a_running_gateway(tmp_path):
             240,
             1,
         )
+
+
+def test_commands_are_queued_listed_and_refused_in_words(data):
+    assert "命令号1" in run("command", MN, "1062", "RtdInterval=30", "--data", data, "--by", "张三").output
+    assert "已排队6条" in run("contact", MN, "--data", data).output
+    listed = run("commands", "--data", data).output
+    assert "提取实时数据间隔" not in listed
+    assert "设置实时数据间隔（1062） 待发送" in listed
+    for wrong in (["9014"], ["1062", "RtdInterval"], ["1062", "RtdInterval=1;CN=2"]):
+        result = run("command", MN, *wrong, "--data", data)
+        assert result.exit_code == 1
+        assert "必须改正" in result.output
+    assert run("command", "nobody", "1062", "--data", data).exit_code == 1
+
+
+def test_live_values_and_alarms_are_kept(tmp_path):
+    store = Journal(tmp_path / "journal", "g00")
+    micros = time.time_ns() // 1000
+    frames = [upload(0, value="1.5"), upload(60, value="2.5"), upload(30, value="9.5"), upload(0, mn="E" * 24)]
+    store.commit([pack(FRAME, micros + n, 1, f[:-2]) for n, f in enumerate(frames)])
+    store.close()
+    registry, live = MemoryRegistry([DEVICE]), SqliteLive(tmp_path / "live.sqlite")
+    Decoder(tmp_path / "journal", Lake(tmp_path / "lake"), registry, live).run()
+    live.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "live.sqlite")) as db:
+        assert db.execute("select mn, code, value_text, flag from live").fetchall() == [(MN, "w01018", "2.5", "N")]
+        assert db.execute("select kind, subject, count from alarm").fetchall() == [("unknown_device", "E" * 24, 1)]
+
+
+def test_split_packets_are_joined_by_data_time_and_missing_parts_named(tmp_path):
+    when = now() - timedelta(hours=1)
+    factors = [(f"a{30000 + n}", {"Avg": "1.5", "Max": "2.5", "Flag": "N"}) for n in range(60)]
+    frames = hj212.upload("2051", st="31", mn=MN, data_time=when, factors=factors, qns=[hj212.make_qn(when)])
+    assert len(frames) > 2
+    store = Journal(tmp_path / "journal", "g00")
+    store.commit([pack(FRAME, time.time_ns() // 1000, 1, f[:-2]) for n, f in enumerate(frames) if n != 1])
+    store.close()
+    lake, registry = Lake(tmp_path / "lake"), MemoryRegistry([DEVICE])
+    Decoder(tmp_path / "journal", lake, registry).run()
+    with connect(lake.root) as db:
+        assert db.execute("select mn, pnum, missing from incomplete").fetchall() == [(MN, len(frames), [2])]
+    store = Journal(tmp_path / "journal", "g00")
+    store.commit([pack(FRAME, time.time_ns() // 1000, 1, frames[1][:-2])])
+    store.close()
+    Decoder(tmp_path / "journal", lake, registry).run()
+    with connect(lake.root) as db:
+        assert db.execute("select count(*) from incomplete").fetchone() == (0,)
+        assert db.execute("select count(distinct code) from effective").fetchone() == (60,)

@@ -20,7 +20,7 @@ from lvheng.telemetry import hj212, journal
 from lvheng.telemetry.clock import local_time
 from lvheng.telemetry.decode import VERDICTS, Reading, read_packets
 from lvheng.telemetry.devices import Device, SqliteRegistry
-from lvheng.telemetry.gateway.exchange import CommandStore
+from lvheng.telemetry.gateway.exchange import STATES, CommandStore, first_contact
 from lvheng.telemetry.gateway.serve import Plan, Service
 
 # The columnar libraries are imported by the commands that use them: gateway processes start without them.
@@ -171,6 +171,61 @@ def gaps_command(data: Path, days: int) -> None:
     click.echo(f"已排入{asked}条补数请求")
 
 
+@telemetry.command("command", help="向现场机下发一条命令（排队，由网关发送），例如 1062 RtdInterval=30。")
+@_data
+@click.argument("mn")
+@click.argument("cn")
+@click.argument("parameters", nargs=-1, metavar="[名称=值]...")
+@click.option("--by", default="", help="下发人。")
+def command_command(data: Path, mn: str, cn: str, parameters: tuple[str, ...], by: str) -> None:
+    params = []
+    for text in parameters:
+        key, equals, value = text.partition("=")
+        if not equals:
+            _fail(ProblemError(Problem("telemetry.command.parameter", "参数应写成“名称=值”", got=text)))
+        params.append((key, value))
+    device = SqliteRegistry(data / "registry.sqlite").get(mn)
+    if device is None:
+        _fail(ProblemError(Problem("telemetry.command.device", "设备没有登记", got=mn, fix="请先用 register 登记")))
+        return
+    store = CommandStore(data / "commands.sqlite")
+    try:
+        number = store.add(mn, cn, st=device.st or "91", params=params, by=by)
+    except ProblemError as error:
+        _fail(error)
+        return
+    finally:
+        store.close()
+    click.echo(f"已排队，命令号{number}")
+
+
+@telemetry.command("contact", help="按标准排入首次连接的命令：校时、超时重发、上报间隔、实时数据和设施状态。")
+@_data
+@click.argument("mn")
+def contact_command(data: Path, mn: str) -> None:
+    device = SqliteRegistry(data / "registry.sqlite").get(mn)
+    if device is None:
+        _fail(ProblemError(Problem("telemetry.command.device", "设备没有登记", got=mn, fix="请先用 register 登记")))
+        return
+    store = CommandStore(data / "commands.sqlite")
+    numbers = first_contact(store, device, local_time(time.time_ns() // 1000))
+    store.close()
+    click.echo(f"已排队{len(numbers)}条命令")
+
+
+@telemetry.command("commands", help="列出最近的命令和状态。")
+@_data
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="条数。")
+def commands_command(data: Path, limit: int) -> None:
+    store = CommandStore(data / "commands.sqlite")
+    for c in store.latest(limit):
+        name = hj212.tables().commands[c.cn].name
+        when = local_time(int(c.changed * 1e6))
+        tail = f"，{c.reason}" if c.reason else ""
+        click.echo(f"{c.id} {when:%Y-%m-%d %H:%M:%S} 设备{c.mn} {name}（{c.cn}） {STATES[c.state]}{tail}")
+    store.close()
+
+
 @telemetry.command("register", help="登记一台现场机。")
 @_data
 @click.argument("mn")
@@ -318,3 +373,8 @@ def simulate_command(
 
 
 commands: list[click.Command] = [telemetry, gateway, energy_gateway, simulate_command]
+
+from lvheng.telemetry import rollup_commands  # noqa: E402 their own file, hung in below
+
+for _command in rollup_commands.commands:
+    telemetry.add_command(_command)

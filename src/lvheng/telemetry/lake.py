@@ -26,7 +26,8 @@ VALUES
 The key of a value is (mn, st, cycle, code, suffix, data_time). The same key with the same text and flag is a duplicate
 (counted); with another, a revision: all are kept, the one received last is effective. Read through :func:`connect`, which
 gives the views ``lake_values`` (every reception), ``effective`` (one row a key, with ``revisions`` and ``received``),
-``revised`` (all rows of keys with more than one text) and ``lake_packets``.
+``revised`` (all rows of keys with more than one text), ``lake_packets`` and ``incomplete`` (split packets, joined by mn, st,
+cn, data_time and pnum, of which parts are missing; parts are decoded and stored one by one).
 
 Files are named after their place in the journal and written by rename, so decoding a stretch again replaces, never doubles.
 """
@@ -222,6 +223,15 @@ def connect(root: Path) -> duckdb.DuckDBPyConnection:
         create view revised as
         select * from lake_values
         qualify count(distinct value_text || chr(31) || flag) over (partition by {_KEY}) > 1
+        """
+    )
+    db.execute(
+        """
+        create view incomplete as
+        select mn, st, cn, data_time, pnum, max(recv_time) as last_received, list(distinct pno order by pno) as have,
+            list_filter(range(1, pnum + 1), lambda n: not list_contains(list(distinct cast(pno as bigint)), n)) as missing
+        from lake_packets where pnum is not null and verdict in ('valid', 'findings')
+        group by mn, st, cn, data_time, pnum having count(distinct pno) < pnum
         """
     )
     return db

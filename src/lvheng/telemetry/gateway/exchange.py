@@ -20,7 +20,6 @@ from lvheng.telemetry import hj212
 from lvheng.telemetry.clock import local_time
 from lvheng.telemetry.devices import Device, Registry
 
-OPEN = ("queued", "sent", "accepted")
 STATES = {
     "queued": "待发送",
     "sent": "已发送",
@@ -97,6 +96,10 @@ class CommandStore:
 
     def get(self, number: int) -> Command:
         return self._commands("where id = ?", (number,))[0]
+
+    def latest(self, most: int = 20) -> list[Command]:
+        """The commands changed last, newest first."""
+        return self._commands("order by changed desc, id desc limit ?", (most,))
 
     def waiting(self, mns: Iterable[str]) -> list[Command]:
         """Open commands of these devices, oldest first."""
