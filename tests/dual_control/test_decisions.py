@@ -9,6 +9,7 @@ from pathlib import Path
 
 import docx
 import pytest
+from click.testing import CliRunner
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
 
@@ -16,7 +17,7 @@ from lvheng.access.models import User, verify_chain
 from lvheng.core.period import Period
 from lvheng.core.problem import ProblemError
 from lvheng.core.source import Confidence, Source
-from lvheng.dual_control import letters, report, services, situation
+from lvheng.dual_control import commands, letters, report, services, situation
 from lvheng.dual_control import workbench as bench
 from lvheng.dual_control.barometer import Barometer
 from lvheng.dual_control.models import Decision
@@ -259,13 +260,63 @@ def test_report_says_what_it_cannot_compute(view):
         situation.situation(view, view.city.code)
 
 
+def test_tons_sum_exactly_to_the_target(view):
+    (first, *_) = bench.tons_targets(view)
+    found = bench.share_tons(view, first, "gdp_constant")
+    assert sum(n for _, _, n in found.rows) == first.value
+    with pytest.raises(ProblemError):
+        bench.share_tons(view, first, "energy_trade")
+
+
+def test_budgets_follow_the_settled_energy(view):
+    made = draft(view)
+    code = bench.counted(view)[0].code
+    budgets = [Decimal(v) for v in made.outcome["budgets"][code]]
+    assert len(budgets) == view.plan.header.years
+    row = next(r for r in solved(view)[2].rows if r.region.code == code)
+    energy = view.value("energy_total", code, Period.of_year(2021))
+    assert abs(budgets[1] - energy * (1 + row.growth / 100) * (1 - row.yearly / 100)) < Decimal("0.01")
+
+
+def test_a_project_uses_the_room(view):
+    code = bench.counted(view)[0].code
+    found = situation.project(view, code, 2022, Decimal(20_000), Decimal(0))
+    assert found["effect"] < 0
+    assert found["with"] < found["without"]
+    average = view.value("energy_total", code, Period.of_year(2022)) / view.value(
+        "gdp_constant", code, Period.of_year(2022)
+    )
+    neutral = situation.project(view, code, 2022, Decimal(1000) * average, Decimal(1000))
+    assert abs(neutral["effect"]) < Decimal("1e-20")
+    with pytest.raises(ProblemError):
+        situation.project(view, code, 2022, Decimal(-1), Decimal(0))
+
+
+# --- commands
+def test_replay_and_certificates_from_the_command_line(view, tmp_path):
+    made = draft(view)
+    out = CliRunner().invoke(commands.replay, [])
+    assert out.exit_code == 0
+    assert "一致" in out.stdout
+    assert isinstance(CliRunner().invoke(commands.replay, [str(made.pk + 1)]).exception, ProblemError)
+    path = tmp_path / "绿证.csv"
+    path.write_text(
+        "批次,起号,止号,持有者,年度,绿电合同,合同电量\nA,1,100,甲,2024,,\n,,,甲,2024,G-1,5000\n", encoding="utf-8"
+    )
+    assert "100000千瓦时" in CliRunner().invoke(commands.certificates, [str(path), "--by", "甲"]).stdout
+    again = CliRunner().invoke(commands.certificates, [str(path), "--by", "甲"])
+    assert {p.code for p in again.exception} == {"energy.certificate.twice", "energy.certificate.contract_twice"}
+    path.write_text("批次,起号,止号,持有者,年度,绿电合同,合同电量\n,,,甲,2024,,\n", encoding="utf-8")
+    assert isinstance(CliRunner().invoke(commands.certificates, [str(path), "--by", "甲"]).exception, ProblemError)
+
+
 # --- pages
 def login(client, role, region=""):
     user = User.objects.create(username=role + region, role=role, region=region)
     client.force_login(user)
 
 
-@pytest.mark.parametrize("path", ["barometer/", "barometer/?file=docx", "barometer/?format=xlsx", "workbench/", "workbench/?target=x", "series/", "outlook/", "outlook/report.docx", "decisions/"])  # fmt: skip
+@pytest.mark.parametrize("path", ["barometer/", "barometer/?file=docx", "barometer/?format=xlsx", "workbench/", "workbench/?target=x", "series/", "tons/", "tons/?by=population", "outlook/?tce=10000&value_added=5000",  "outlook/", "outlook/report.docx", "decisions/"])  # fmt: skip
 def test_pages_answer(view, pages, path):
     login(pages, "lead")
     assert pages.get(f"/energy/{path}").status_code == 200

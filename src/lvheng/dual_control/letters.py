@@ -128,6 +128,15 @@ def target_letter(decision: Decision, view: View) -> bytes:
     _text(doc, f"一、全市目标为下降{show(Decimal(decision.inputs['city_target']))}%。按上述目标和预期增速测算，全市合成下降{show(Decimal(decision.outcome['implied']), 2)}%，不低于全市目标。")  # fmt: skip
     _text(doc, "二、基本目标为约束性目标。达到激励目标的地区，其能源消费总量在当期能耗双控考核中免于考核。")
     _text(doc, "三、各地区应将目标逐年落实，每季度报送进展情况。")
+    budgets = decision.outcome.get("budgets", {})
+    if budgets:
+        _text(doc, "各年能源消费总量目标（万吨标准煤），经济增速超过预期的按实际增速重新核定：")
+        years = [str(y) for y in range(header.first_year, header.last_year + 1)]
+        _table(
+            doc,
+            ["地区", *years],
+            [[view.plan.regions[code].name, *(show(Decimal(v), 2) for v in row)] for code, row in budgets.items()],
+        )
     remarks = [s for s in decision.steps.all() if s.step == "remark"]
     if remarks:
         _text(doc, f"四、征求意见期间收到{len(remarks)}条意见，已逐条研究。")

@@ -102,6 +102,7 @@ def draft_decomposition(
         "targets": {r.region.code: r.target for r in bench.rows},
         "incentive": {r.region.code: r.incentive for r in bench.rows},
         "yearly": {r.region.code: r.yearly for r in bench.rows},
+        "budgets": yearly_budgets(view, target, settings, bench),
     }
     header = view.plan.header
     title = f"{header.period.label}{target.title}目标分解方案"
@@ -109,6 +110,39 @@ def draft_decomposition(
     return _make(
         "decomposition", view, title, header.city, header.period, bench.rule_refs, inputs, outcome, why, by, replaces
     )
+
+
+def yearly_budgets(view: View, target: Target, settings: Settings, bench: Bench) -> dict[str, list[Decimal]]:
+    """Total-energy budgets of every county and plan year under its basic target and expected growth, in the unit of energy.
+
+    E* = E(t−1)·(1+g)·(1−r) from the settled energy of the year before where known, else from its budget; re-set
+    with the actual growth when that exceeds the expected one.
+    """
+    energy, output = PARTS[target.indicator]
+    header = view.plan.header
+    out = {}
+    for row in bench.rows:
+        if row.energy0 is None or row.growth is None or row.yearly is None:
+            continue
+        years = range(header.first_year, header.last_year + 1)
+        levels = {
+            y: [view.value(code, row.region.code, Period.of_year(y)) for code in (energy, output)]
+            for y in range(header.base_year, header.last_year + 1)
+        }
+        growths: list[Decimal | None] = []
+        for y in years:
+            now, before = levels[y][1], levels[y - 1][1] if y - 1 in levels else None
+            growths.append((now / before - 1) * 100 if now is not None and before else None)
+        found = control.budgets(
+            row.energy0,
+            header.first_year,
+            [row.growth] * header.years,
+            row.yearly,
+            growths,
+            [levels[y][0] for y in years],
+        )
+        out[row.region.code] = [b.reset.quantize(Decimal("0.01")) for b in found]
+    return out
 
 
 def _counties(rows: Sequence[Mapping[str, Any]]) -> list[County]:

@@ -18,6 +18,7 @@ from lvheng.dual_control.lmdi import Category, Lmdi, lmdi
 from lvheng.dual_control.workbench import PARTS, counted, intensity_target
 from lvheng.observations.view import View
 from lvheng.plan import rules
+from lvheng.plan.rules import exact
 
 SEED = 20_210_101  # of the simulation; shown with its result
 INDUSTRY_MONTHLY, POWER, POWER_INDUSTRY = "industry_energy", "electricity_total", "electricity_industry"
@@ -231,3 +232,40 @@ def nowcast_backtest(view: View, region: str) -> list[outlook.Tested]:
 
 def _quarter(view: View, code: str, region: str, period: Period) -> Decimal | None:
     return view.value(code, region, period)
+
+
+@exact
+def project(view: View, region: str, year: int, tce: Decimal, value_added: Decimal) -> dict[str, Decimal | None]:
+    """What one project of ``tce`` tons and ``value_added`` 万元 a year does to a region's decline, on the settled year.
+
+    Per cent and percentage points: decline without and with the project, their difference, and how much of the
+    room to the target (if there is any) it uses. Raises ProblemError on missing data or negative input.
+    """
+    if tce < 0 or value_added < 0:
+        raise ProblemError(Problem("dual_control.project.negative", "项目用能和增加值不能为负数", fix="改正数值。"))
+    target = intensity_target(view)
+    energy, output = PARTS[target.indicator]
+    base = Period.of_year(target.baseline_year or view.plan.header.base_year)
+    found = [view.value(code, region, p) for p in (base, Period.of_year(year)) for code in (energy, output)]
+    if any(v is None or v <= 0 for v in found):
+        raise ProblemError(
+            Problem(
+                "dual_control.project.missing",
+                f"“{view.plan.regions[region].name}”{year}年数据不完整，不能测算",
+                fix="补齐数据。",
+            )
+        )
+    e0, g0, e1, g1 = (v for v in found if v is not None)
+    ten_thousand = Decimal(10_000)  # tce → 万吨标准煤, 万元 → 亿元
+    declines = [
+        rules.decline_between(e0 / g0, (e1 + t / ten_thousand) / (g1 + v / ten_thousand))
+        for t, v in ((Decimal(0), Decimal(0)), (tce, value_added))
+    ]
+    goal = view.goal(target, region)[0]
+    due = rules.schedule(goal, year - view.plan.header.base_year, view.plan.header.years) if goal and goal > 0 else None
+    room = declines[0] - due if due is not None else None
+    effect = declines[1] - declines[0]
+    return {
+        "without": declines[0], "with": declines[1], "effect": effect, "room": room, "year": Decimal(year),
+        "used": -effect / room * 100 if room is not None and room > 0 else None,
+    }  # fmt: skip

@@ -10,6 +10,7 @@ urlpatterns = [
     path("energy/barometer/", views.barometer, name="barometer"),
     path("energy/workbench/", views.workbench, name="workbench"),
     path("energy/workbench/draft/", views.draft_decomposition, name="decomposition_draft"),
+    path("energy/tons/", views.tons, name="tons"),
     path("energy/series/", views.series, name="energy_series"),
     path("energy/outlook/", views.outlook, name="outlook"),
     path("energy/outlook/report.docx", views.outlook_report, name="outlook_report"),

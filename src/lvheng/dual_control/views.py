@@ -367,6 +367,50 @@ def draft_decomposition(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(address({"sight": sight}, "decision", made.pk))
 
 
+# --- tons ---------------------------------------------------------------------------------------------------
+@page
+def tons(request: HttpRequest) -> HttpResponse:
+    """Pollutant tons to counties: whole tons that sum exactly to the city's target."""
+    sight = sight_of(request)
+    _see_all(sight)
+    view = sight.view
+    targets = bench.tons_targets(view)
+    options = [(code, words.name_of(view.catalogue[code])) for code in bench.TONS_BY if code in view.catalogue]
+    target = next((t for t in targets if t.id == request.GET.get("target")), targets[0] if targets else None)
+    by = request.GET.get("by", "") if request.GET.get("by") in dict(options) else (options[0][0] if options else "")
+    table, problems = None, []
+    if target is not None and by:
+        try:
+            found = bench.share_tons(view, target, by)
+        except ProblemError as error:
+            problems = error.problems
+        else:
+            columns = [
+                Column("region", _("地区")),
+                Column("base", words.name_of(view.catalogue[by]), view.catalogue[by].unit, 2, True),
+                Column("tons", _("分解量"), "吨", 0, True),
+            ]
+            rows = [{"region": words.name_of(r), "base": s, "tons": n} for r, s, n in found.rows]
+            foot = {
+                "region": _("合计"),
+                "base": sum((s for _r, s, _n in found.rows), Decimal(0)),
+                "tons": sum(n for _r, _s, n in found.rows),
+            }
+            table = Table(columns, rows, title=_("%s分解结果") % words.name_of(target), notes=_notes(sight, _("最大余数法取整，各地区之和等于全市目标；余数相同的，排列在前者先得。")), foot=foot, filterable=False)  # fmt: skip
+            if fmt := wanted_format(request):
+                return download(table, fmt)
+    context = {
+        "targets": targets,
+        "target": target,
+        "options": options,
+        "by": by,
+        "table": table,
+        "problems": problems,
+        "synthetic": _synthetic(sight),
+    }
+    return respond(request, "dual_control/tons.html", context)
+
+
 # --- series -----------------------------------------------------------------------------------------------
 @page
 def series(request: HttpRequest) -> HttpResponse:
@@ -483,7 +527,16 @@ def outlook(request: HttpRequest) -> HttpResponse:
             "cases": [(words.word(c.name), Decimal(str(c.energy_growth)), Decimal(str(c.gdp_growth)), Decimal(str(c.change))) for c in now.cases],
             "tested": [(words.word(t.name), t.periods, Decimal(str(t.error)) if t.periods else None) for t in tested or []],
         }  # fmt: skip
+    project = None
+    tce, added = (_number(request.GET, n, t) for n, t in (("tce", _("项目用能")), ("value_added", _("项目增加值"))))
+    if tce is not None and settled:
+        try:
+            project = situation.project(sight.view, code, settled, tce, added or Decimal(0))
+        except ProblemError as error:
+            problems += error.problems
     context = {
+        "project": project,
+        "asked": request.GET,
         "region": region,
         "now": now,
         "figures": decimal,

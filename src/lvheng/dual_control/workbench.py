@@ -214,3 +214,49 @@ def solve(view: View, target: Target, settings: Settings) -> Bench:
         tuple(out), tuple(counties), tuple(factors), solution.implied if solution else None, feasible, tuple(problems),
         tuple(v.ref for v in versions), places,
     )  # fmt: skip
+
+
+# --- tons --------------------------------------------------------------------------------------------
+TONS_BY = ("gdp_constant", "energy_total", "energy_industry", "population")  # what tons may be shared out by
+
+
+@dataclass(frozen=True, slots=True)
+class Tons:
+    """A target in whole tons shared out; the parts sum exactly to the target (largest remainder)."""
+
+    target: Target
+    by: str
+    rows: tuple[tuple[Region, Decimal, int], ...]
+
+
+def tons_targets(view: View) -> list[Target]:
+    """The plan's amounts in tons that are shared out to counties."""
+    return [
+        t
+        for t in view.plan.targets
+        if t.counties == "share"
+        and t.value is not None
+        and t.unit in ("吨", "万吨")
+        and t.measure == "cumulative_amount"
+    ]
+
+
+def share_tons(view: View, target: Target, by: str) -> Tons:
+    """Share out by a base-year figure of the counties; raises ProblemError naming every county without it."""
+    base = Period.of_year(view.plan.header.base_year)
+    regions = counted(view)
+    values = {r.code: view.value(by, r.code, base) if by in view.catalogue else None for r in regions}
+    if absent := [r.name for r in regions if values[r.code] is None or (values[r.code] or 0) < 0]:
+        raise ProblemError(
+            Problem("dual_control.tons.missing", f"缺少{base.label}分配依据，不能分解", got="、".join(absent[:8]), fix="补录后再分解，或换一种依据。")
+        )  # fmt: skip
+    value = (target.value or Decimal(0)) * (10_000 if target.unit == "万吨" else 1)
+    if value != int(value) or value < 0:
+        raise ProblemError(
+            Problem("dual_control.tons.whole", "目标不是整数吨，不能按整数分解", got=show(value), fix="改用整数吨。")
+        )
+    shares = [values[r.code] or Decimal(0) for r in regions]
+    if not any(shares):
+        raise ProblemError(Problem("dual_control.tons.zero", "分配依据合计为零", fix="换一种依据。"))
+    parts = control.largest_remainder(int(value), shares)
+    return Tons(target, by, tuple((r, s, n) for r, s, n in zip(regions, shares, parts, strict=True)))
