@@ -161,6 +161,7 @@ def test_every_command_is_written_and_read_both_ways(cn, version):
         (packet,) = hj212.decode(hj212.answer(cn, mn=mn, qn="20260601080000123", version=version, result=result))
         assert packet.kind == "answer"
         assert packet.request_qn == "20260601080000123"
+        assert packet.verdict == "valid"
         return
     samples = {"PolId": "w01018", "OverTime": "5", "ReCount": "3", "RtdInterval": "30", "MinInterval": "10", "VaseNo": "1",
                "NewPW": "654321", "CstartTime": "000000", "Ctime": "2", "Stime": "40", "InfoId": "i11001", "NewSK": "0" * 32}  # fmt: skip

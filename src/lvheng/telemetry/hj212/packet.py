@@ -230,6 +230,8 @@ def parse(seg: bytes, dialect: Dialect = STANDARD, notes: _Notes | None = None) 
     packet = Packet(_header(head, note))
     _interpret_header(packet, len(seg), dialect, note)
     _area(packet, body, dialect, note)
+    if not packet.request_qn:  # answers of 2005 carry it in the data area
+        note("qn_missing")
     if dialect.mn_alias and packet.mn:
         packet.header["MN"] = dialect.mn_alias
     packet.findings = note.problems(dialect.quiet)
@@ -288,9 +290,7 @@ def _interpret_header(packet: Packet, length: int, dialect: Dialect, note: Any) 
         note("over_1024_stated" if stated else "over_1024", got=f"{length}字节", wanted=f"不超过{most}字节")
 
     qn = header.get("QN")
-    if not qn:
-        note("qn_missing")
-    elif len(qn) != 17 or parse_time(qn)[0] is None:
+    if qn and (len(qn) != 17 or parse_time(qn)[0] is None):
         note("qn_form", got=qn)
     st = header.get("ST", "")
     if not st:
