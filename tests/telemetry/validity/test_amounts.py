@@ -61,7 +61,9 @@ def test_the_ladder(engine: str, length: int, extra_bad: int, window: int | None
     found = filled(with_gap(1000, length, extra_bad=extra_bad), engine=engine)
     gap = found[1000 : 1000 + length]
     assert {h["window"] for h in gap} == {window}
-    expected = None if back is None else 100_000 - (1000 - back)  # masses fall, so the earliest of the window is the largest
+    expected = (
+        None if back is None else 100_000 - (1000 - back)
+    )  # masses fall, so the earliest of the window is the largest
     assert {h["amount"] for h in gap} == {expected}
     assert {h["basis"] for h in gap} == {"none" if window is None else "substituted"}
     assert not any(h["judged"] for h in gap)

@@ -98,8 +98,27 @@ def test_a_cluster_gives_the_same_tables(cluster: str, tmp_path: Path) -> None:
 
 def test_a_cluster_that_is_away_is_said(tmp_path: Path) -> None:
     pq.write_table(GAS, tmp_path / "series.parquet")
-    command = [sys.executable, "-m", "lvheng.cli", "telemetry", "rollup", "--lake", str(tmp_path), "--series", str(tmp_path / "series.parquet")]
-    command += ["--from", "2026-06-01", "--to", "2026-06-01", "--out", str(tmp_path / "o"), "--master", "spark://127.0.0.1:1"]
+    command = [
+        sys.executable,
+        "-m",
+        "lvheng.cli",
+        "telemetry",
+        "rollup",
+        "--lake",
+        str(tmp_path),
+        "--series",
+        str(tmp_path / "series.parquet"),
+    ]
+    command += [
+        "--from",
+        "2026-06-01",
+        "--to",
+        "2026-06-01",
+        "--out",
+        str(tmp_path / "o"),
+        "--master",
+        "spark://127.0.0.1:1",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "只有Spark引擎才有集群地址" in done.stderr

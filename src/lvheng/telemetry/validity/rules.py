@@ -88,7 +88,7 @@ def read_rules(book: Rulebook, day: date, region: str = "") -> Rules:
 
     days = {r["month"]: int(r["days"]) for r in rows("gas.month_days")}
     share = number("water.day_share")
-    found = Rules(
+    return Rules(
         gas_hour_minutes=int(number("gas.hour_minutes")),
         gas_day_hours=int(number("gas.day_hours")),
         gas_month_days=days["other"],
@@ -108,7 +108,6 @@ def read_rules(book: Rulebook, day: date, region: str = "") -> Rules:
         refs=tuple(v.ref for v in used),
         unsure=tuple(v.title for v in used if not v.confidence.confirmed),
     )
-    return found
 
 
 def _marks(book: Rulebook, day: date, used: list[Version]) -> list[dict[str, Any]]:

@@ -109,8 +109,8 @@ def scan_values(on: Engine, lake: Path, first: date, last: date) -> nw.LazyFrame
     frame = scan(on, [f for _, files in frames for f in files]).select(*_NEEDED)
     inside = (nw.col("data_time") >= _moment(first)) & (nw.col("data_time") < _moment(last + timedelta(days=1)))
     text = [nw.col(c).cast(nw.String) for c in ("mn", "cycle", "code", "suffix", "flag", "journal")]
-    day = nw.col("data_time").dt.date()
-    return frame.filter(inside).with_columns(*text, day=day, value=nw.col("value").cast(nw.Float64))
+    stamp = nw.col("data_time").dt.date()
+    return frame.filter(inside).with_columns(*text, day=stamp, value=nw.col("value").cast(nw.Float64))
 
 
 def _moment(day: date) -> nw.Expr:
