@@ -225,6 +225,15 @@ def test_the_header_is_checked_and_kept(lead: Client, kept: PlanDraft) -> None:
     assert "检查通过" in lead.get(here).content.decode()
 
 
+def test_a_finished_draft_waits_no_longer(lead: Client, kept: PlanDraft) -> None:
+    assert kept.title in lead.get("/").content.decode()
+    lead.post(f"/plan/drafts/{kept.pk}/finish/", {"finished": "1"})
+    assert kept.title not in lead.get("/").content.decode()
+    assert kept.title in lead.get("/plan/read/").content.decode()
+    lead.post(f"/plan/drafts/{kept.pk}/finish/", {"finished": "0"})
+    assert kept.title in lead.get("/").content.decode()
+
+
 def test_text_is_shown_as_text(lead: Client) -> None:
     lead.post("/plan/read/", {"text": TEXT.replace("推进钢铁", "<script>alert(1)</script>推进钢铁")})
     assert "<script>alert" not in lead.get(PlanDraft.objects.get().get_absolute_url()).content.decode()

@@ -305,6 +305,21 @@ def header(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "web/draft/header.html", context, status=422 if problems else 200)
 
 
+@require_http_methods(["POST"])
+def finish(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a draft off the list of what waits, or put it back."""
+    actor = _need(request)
+    kept = get_object_or_404(PlanDraft, pk=pk)
+    done = request.POST.get("finished") == "1"
+
+    def edit(row: PlanDraft, data: drafting.Data) -> list[Problem]:
+        row.finished = done
+        return []
+
+    services.change(pk, actor.name, "方案草案核完" if done else "方案草案重新核对", "草案", edit)
+    return redirect("plan_draft_header", kept.pk)
+
+
 @require_http_methods(["GET"])
 def download(request: HttpRequest, pk: int) -> HttpResponse:
     """``plan.yaml`` as the draft stands; what is not confirmed says so in the file."""

@@ -13,6 +13,7 @@ urlpatterns = [
     path("plan/drafts/<int:pk>/", drafts.draft, name="plan_draft"),
     path("plan/drafts/<int:pk>/plan.yaml", drafts.download, name="plan_draft_file"),
     path("plan/drafts/<int:pk>/header/", drafts.header, name="plan_draft_header"),
+    path("plan/drafts/<int:pk>/finish/", drafts.finish, name="plan_draft_finish"),
     path("plan/drafts/<int:pk>/add/<str:part>/", drafts.add, name="plan_draft_add"),
     path("plan/drafts/<int:pk>/item/<str:item>/", drafts.item, name="plan_draft_item"),
     path("clause/<str:clause_id>/", plan.clause, name="clause"),
