@@ -54,7 +54,8 @@ NUMBERS = 26
 
 def form_of(folder: Path) -> forms.Form:
     columns = "".join(
-        f"          - {{code: c{i}, title: {{zh: 数值{i:02d}}}, unit: 吨, minimum: 0, required: true}}\n" for i in range(NUMBERS)
+        f"          - {{code: c{i}, title: {{zh: 数值{i:02d}}}, unit: 吨, minimum: 0, required: true}}\n"
+        for i in range(NUMBERS)
     )
     path = folder / "bench.yaml"
     path.write_text(HEAD.lstrip("\n") + columns + CHECKS, encoding="utf-8")
@@ -73,7 +74,12 @@ def workbook(rows: int) -> bytes:
         page.write_number(r, 3, 45000 + r % 365, day)
         c = [round(rng.uniform(1, 1000), 2) for _ in range(NUMBERS)]
         c[2] = round(min(c[2], c[0] + c[1]), 2)
-        c[3], c[4], c[7], c[8] = round(c[0] + c[1] - c[2], 2), round(c[5] + c[6], 2), round(c[5] / 2, 2), round(c[1] * 2, 2)
+        c[3], c[4], c[7], c[8] = (
+            round(c[0] + c[1] - c[2], 2),
+            round(c[5] + c[6], 2),
+            round(c[5] / 2, 2),
+            round(c[1] * 2, 2),
+        )
         page.write_row(r, 4, c)
     book.close()
     return out.getvalue()
@@ -101,7 +107,8 @@ def main() -> None:
         reading = forms.read_file(content, "大表.xlsx", form)
         problems = forms.check(form, reading.data, forms.Context(period))
         differences = forms.compare(before.data, reading.data)
-        assert len(differences.same) == rows and not problems, problems[:3]
+        assert not problems, problems[:3]
+        assert len(differences.same) == rows
 
     def calamine() -> None:
         python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()

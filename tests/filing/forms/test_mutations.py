@@ -60,11 +60,27 @@ def mutate(seed: int) -> tuple[bytes, str]:
         text = "\n".join(rng.choice([",", "\t"]).join("" if v is None else str(v) for v in row) for row in table)
         return text.encode(rng.choice(["utf-8", "gb18030", "utf-16"]), "replace"), "a.csv"
     if kind == 1:
-        plain = [[v if isinstance(v, str) or v is None else float(v) if not isinstance(v, (datetime.datetime, datetime.time)) else "日期" for v in row] or [None] for row in table]
+        plain = [
+            [
+                v
+                if isinstance(v, str) or v is None
+                else float(v)
+                if not isinstance(v, (datetime.datetime, datetime.time))
+                else "日期"
+                for v in row
+            ]
+            or [None]
+            for row in table
+        ]
         plain = [[v[:500] if isinstance(v, str) else v for v in row] for row in plain]
         content = workbooks.biff(rng.choice([workbooks.SHEET, "Sheet1"]), plain)
         return (damage(content, rng) if rng.random() < 0.5 else content), "a.xls"
-    content = workbooks.xlsx(table[1:], table[0], sheet=rng.choice([workbooks.SHEET, "Sheet1", "205-1", "x"]), options={"nan_inf_to_errors": True})
+    content = workbooks.xlsx(
+        table[1:],
+        table[0],
+        sheet=rng.choice([workbooks.SHEET, "Sheet1", "205-1", "x"]),
+        options={"nan_inf_to_errors": True},
+    )
     if kind == 2:
         content = damage(content, rng)
     elif kind in (3, 4):
@@ -107,7 +123,9 @@ def test_never_a_traceback_and_always_a_place(block: int, purchase: forms.Form, 
         content, name = mutate(seed)
         reading = forms.read_file(content, name, purchase, period)
         problems = list(reading.problems)
-        found = forms.check(purchase, reading.data, forms.Context(period, previous=reading.data)) if reading.data else []
+        found = (
+            forms.check(purchase, reading.data, forms.Context(period, previous=reading.data)) if reading.data else []
+        )
         problems += reading.locate(found)
         json.dumps(forms.dump(reading.data), ensure_ascii=False)
         forms.compare(reading.data, reading.data)

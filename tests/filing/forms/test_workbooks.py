@@ -102,7 +102,7 @@ def test_dates_of_1904(book: forms.FormBook) -> None:
     form = book.at("energy_report", Period.parse("2024").end)
     head = ["序号", "项目名称", "改造内容", "投资", "年节能量", "开工日期", "进展"]
 
-    def put(b, page) -> None:  # type: ignore[no-untyped-def]
+    def put(b, page) -> None:
         import datetime
 
         page.write_datetime(1, 5, datetime.datetime(2024, 5, 6), b.add_format({"num_format": "yyyy/m/d"}))  # noqa: DTZ001
@@ -120,7 +120,7 @@ def test_dates_of_1904(book: forms.FormBook) -> None:
 def test_percent_cells_mean_what_is_shown(book: forms.FormBook) -> None:
     form = book.at("energy_report", Period.parse("2024").end)
 
-    def put(b, page) -> None:  # type: ignore[no-untyped-def]
+    def put(b, page) -> None:
         page.write_number(1, 1, -0.0325, b.add_format({"num_format": "0.00%"}))
         page.write_number(2, 1, -3.25)
         page.write_string(3, 1, "－3.25％")
@@ -154,7 +154,7 @@ def test_a_key_merged_over_rows_counts_for_each(book: forms.FormBook) -> None:
         [None, "二氧化硫", 100, 20, 30, 50, 0.02, "自动监测", 0],
     ]
 
-    def put(b, page) -> None:  # type: ignore[no-untyped-def]
+    def put(b, page) -> None:
         page.merge_range(1, 0, 2, 0, "DA001")
 
     reading = forms.read_file(workbooks.xlsx(body, head, sheet="污染物排放量", more=put), "年报.xlsx", form)

@@ -317,7 +317,10 @@ def negative_and_blank() -> Workbook:
 def date_in_number() -> Workbook:
     def put(book: Any, page: Any) -> None:
         page.write_datetime(
-            1, HEAD.index("购进量本月"), datetime.datetime(2024, 3, 4), book.add_format({"num_format": "m-d"})
+            1,
+            HEAD.index("购进量本月"),
+            datetime.datetime.fromisoformat("2024-03-04"),
+            book.add_format({"num_format": "m-d"}),
         )
 
     return Workbook("日期.xlsx", xlsx(rows(), more=put), frozenset({"filing.cell.number"}))

@@ -184,7 +184,7 @@ def read_forms(
         problems += more
     if catalogue is None:
         catalogue = load_catalogue(top / "indicators")
-    forms = [Form(item, found, rulebook) for item in entries]
+    forms = [Form(item, found, rulebook) for item in entries if not any(item.entry.faults())]
     book = FormBook(forms, found, rulebook, catalogue)
     for form in forms:
         problems += _resolve(form, book)
@@ -310,7 +310,7 @@ def _resolve(form: Form, book: FormBook) -> list[Problem]:
         unit = publish.unit or (
             form.column(publish.sheet, publish.value).unit if form.has(publish.sheet, publish.value) else indicator.unit
         )
-        if unit == "@" or not compatible(unit, indicator.unit):
+        if unit == "@" or not _convertible(unit, indicator.unit):
             tell("publishes", "unit", f"指标“{indicator.name}”的计量单位不能换算", got=unit, wanted=indicator.unit)
         if bool(publish.item) != bool(indicator.dimensions):
             tell(
@@ -332,6 +332,13 @@ def _resolve(form: Form, book: FormBook) -> list[Problem]:
         if gives is not None and (where is not None or not publish.where):
             form.publishes.append((publish, gives, where))
     return problems
+
+
+def _convertible(unit: str, other: str) -> bool:
+    try:
+        return compatible(unit, other)
+    except ProblemError:  # no unit at all: told with the column
+        return False
 
 
 def _named(problem: Problem, what: str) -> Problem:

@@ -21,7 +21,7 @@ from lvheng.core.problem import Place, Severity
 from lvheng.core.quantity import show
 from lvheng.filing.forms import expression
 from lvheng.filing.forms.book import Form, cell_of
-from lvheng.filing.forms.data import Data, Table, number, plain
+from lvheng.filing.forms.data import MAX_DIGITS, Data, Table, number, plain
 from lvheng.filing.forms.entries import Check, Column, Sheet
 from lvheng.filing.forms.expression import Expression, Ref
 from lvheng.filing.forms.options import Options
@@ -335,7 +335,11 @@ class _Checker:
 
     def _numbers(self, sheet: Sheet, column: Column, table: Table, cells: list[str | None]) -> None:
         values = table.floats(column.code)
-        if not plain(cells) or int(np.count_nonzero(~np.isnan(values))) != len(cells) - cells.count(None):
+        if (
+            not plain(cells)
+            or max((len(c) for c in cells if c), default=0) > MAX_DIGITS
+            or int(np.count_nonzero(~np.isnan(values))) != len(cells) - cells.count(None)
+        ):
             for row, text in zip(table.rows, cells, strict=True):
                 if text is not None and number(text) is None:
                     self._unreadable(sheet, column, row.key, text)

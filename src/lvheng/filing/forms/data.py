@@ -27,6 +27,7 @@ class Row:
 
 Data = dict[str, list[Row]]
 _NUMERALS = frozenset("0123456789.-")
+MAX_DIGITS = 40  # characters of a number; longer is no figure of a form
 
 
 def dump(data: Data) -> dict[str, list[dict[str, Any]]]:
@@ -43,7 +44,7 @@ def load(stored: Mapping[str, Iterable[Mapping[str, Any]]] | None) -> Data | Non
 
 def number(text: str | None) -> Decimal | None:
     """The number of a canonical cell, None when empty or not one."""
-    if not text or not _NUMERALS.issuperset(text):
+    if not text or len(text) > MAX_DIGITS or not _NUMERALS.issuperset(text):
         return None
     try:
         return Decimal(text)

@@ -88,7 +88,8 @@ def words_of(sheet: Sheet) -> dict[str, str]:
                 sure.setdefault(plain(word), column.code)
                 found.setdefault(bare(word), set()).add(column.code)
                 if column.unit and column.unit != "@":
-                    found.setdefault(plain(f"{word}{column.unit}"), set()).add(column.code)
+                    for written in (f"{word}{column.unit}", f"{word}({column.unit})"):
+                        found.setdefault(plain(written), set()).add(column.code)
     return {w: next(iter(c)) for w, c in found.items() if len(c) == 1 and w} | {w: c for w, c in sure.items() if w}
 
 

@@ -33,6 +33,7 @@ OWN = {"填报说明", SUMMARY, "Instructions", "_lists", META}
 UNCOMPUTED = "="  # stands in a cell whose formula was never computed
 _TOTALS = {"合计", "总计", "小计", "总和", "共计", "total", "sum", "subtotal", "grandtotal"}
 _NOTES = ("注", "说明", "填表", "填报", "单位负责", "审核", "联系", "报出", "统计负责", "制表", "备注", "note", "本表")
+_NOT_PASTED = {"filing.column.missing", "filing.column.absent"}  # a paste need not hold every column
 _FILLED_BESIDE = ("上期", "上年同期", "参考", "填报说明", "行次", "序号")
 
 
@@ -476,6 +477,8 @@ def _of_another(reader: _Reader, form: Form, period: Period | None) -> None:
 
 
 def _grids(content: bytes, name: str, traits: guard.Traits) -> list[Grid]:
+    if traits.kind == "xls":
+        content += bytes(-len(content) % 512)  # the reader wants whole sectors
     try:
         with python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)) as book:
             grids = []
@@ -688,9 +691,10 @@ def from_paste(
         return reader.done()
     grid = Grid(entry.title.zh, [row + [""] * (width - len(row)) for row in rows], [], set(), False)
     header = reader._header(entry, grid)
-    if header is not None and header.share >= 0.5:
+    named = len(header.columns or header.cells) if header is not None else 0
+    if header is not None and named >= 2 and named >= len(header.unknown):
         (reader._record if entry.record else reader._table)(entry, grid, header)
-        reader.reading.problems = [p for p in reader.problems.list() if p.code != "filing.column.missing"]
+        reader.reading.problems = [p for p in reader.problems.list() if p.code not in _NOT_PASTED]
         return reader.reading
     codes = [c.code for c in entry.columns]
     key, column = start or ("", codes[0])
@@ -713,7 +717,7 @@ def from_paste(
     if set(entry.key.columns) <= set(span[:width]):
         header = Header(-1, -1, 0, {code: j for j, code in enumerate(span[:width])}, {}, {}, {}, [], [], 1.0)
         reader._table(entry, grid, header)
-        reader.reading.problems = [p for p in reader.problems.list() if p.code != "filing.column.missing"]
+        reader.reading.problems = [p for p in reader.problems.list() if p.code not in _NOT_PASTED]
         return reader.reading
     shown = list(keys)
     at = shown.index(key) if key in shown else len(shown)

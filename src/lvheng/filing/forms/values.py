@@ -116,12 +116,8 @@ def read_number(text: str, unit: str = "") -> str | None:
     m = _NUMBER.fullmatch(body)
     if m is None or not (m[2] or (m[3] and len(m[3]) > 1)) or len(body) > 60:
         return None
-    if CANONICAL.fullmatch(body) and not scale and not negative:
-        return (
-            tidy(Decimal(body))
-            if body.lstrip("-").startswith("0") and len(body.lstrip("-")) > 1 and "." not in body
-            else body
-        )
+    if CANONICAL.fullmatch(body) and not scale and not negative and body.lstrip("-")[:1] != "0":
+        return body  # the usual case, digits as they stand
     digits = (m[2] or "0").replace(",", "") + (m[3] if m[3] and len(m[3]) > 1 else "")
     exponent = int(m[4] or 0) + scale
     if abs(exponent) > 30:
