@@ -44,7 +44,7 @@ UP = ("累计提高", "提高", "提升", "增加", "增长", "上升", "新增"
 # Words that may stand between and change nothing, or say how the number is spread.
 FILL = (
     "分别", "均", "都", "各", "全部", "总体", "平均", "累计", "年均", "每年", "总计", "合计", "共计", "共", "力争", "争取", "确保", "努力", "应当", "应", "要",
-    "须", "必须", "再", "也", "将", "约", "近", "接近", "基本", "：", "幅度", "分别比", "进一步", "有效", "同比", "不同程度", "逐年", "大约",
+    "须", "必须", "再", "也", "将", "约", "近", "接近", "基本", "：", "幅度", "分别比", "进一步", "有效", "同比", "不同程度", "净", "逐年", "大约",
 )  # fmt: skip
 _LOOKUP: dict[str, tuple[str, str]] = {
     **dict.fromkeys(FILL, ("fill", "")),
@@ -63,7 +63,7 @@ SMALL = re.compile(
     r"排放量|排放总量|排放强度|排放系数|排放绩效|(?<!减)排放|强度|浓度|平均浓度|均值|漏损率|损失率|损耗率|线损率|厂用电率|使用量|施用量|死亡率|发生率|"
     r"填埋率|填埋比例|填埋占比|热耗|消耗量|消耗|用能|劣[ⅤV五]类.{0,12}(?:比例|占比|断面|水体)|污染天数|污染天数比率|超标率|能耗增量|"
     r"(?<![\u4e00-\u9fff])(?:煤炭|燃煤|化石能源|一次性塑料).{0,12}(?:比重|比例|占比)|使用强度|降尘量|事故率|化学需氧量|氨氮|二氧化硫|氮氧化物|挥发性有机物|总磷|总氮|二氧化碳|颗粒物|"
-    r"PM2\.5|PM10|烟粉尘|COD|NH3-N|SO2|NO[xX]|VOC[sS])(?:控制)?(?:目标值?|指标)?$"
+    r"PUE值?|电能利用效率|能源使用效率(?:值)?|PM2\.5|PM10|烟粉尘|COD|NH3-N|SO2|NO[xX]|VOC[sS])(?:控制)?(?:目标值?|指标)?$"
 )
 ANNUAL = re.compile(r"年均(?:增|下降|降低|提高|减|递|[^，]{0,4}(?:增速|增长|降幅))")
 # Amounts that add up over the plan period.
@@ -145,11 +145,14 @@ def before(text: str, end: int) -> Bound:
                 bound.change = role
                 bound.words.append(word)
         else:
+            each = word == "年均" and text[: bound.rest - 2][-4:].isdigit()  # 比2020年均下降: every one, not yearly
             if word in ("分别", "均", "都", "各", "分别比"):
                 bound.spread = "分别" if word.startswith("分别") else "均"
             if word in ("约", "大约", "近", "接近"):
                 bound.rough = True
-            if word in ("年均", "每年", "平均", "逐年", "递增"):
+            if each:
+                bound.spread = "均"
+            elif word in ("年均", "每年", "平均", "逐年", "递增"):
                 bound.annual = True
         bound.rest -= size
     return bound
@@ -199,6 +202,8 @@ def decide(bound: Bound, suffix: str, subject: str, unit: str) -> tuple[str, str
         comparator = "approx"
     elif suffix:
         comparator = "gt" if suffix == "ge" and bound.comparator == "gt" else suffix
+    elif small and "优于" in bound.words:
+        comparator = "lt"
     elif bound.comparator in ("ge", "gt", "le", "lt"):
         comparator = bound.comparator
     else:
@@ -212,7 +217,7 @@ def decide(bound: Bound, suffix: str, subject: str, unit: str) -> tuple[str, str
         measure = "ratio"
     elif unit == units.TIMES:
         measure = "multiplier"
-    elif TOTAL_NOUN.search(subject):
+    elif TOTAL_NOUN.search(subject) and unit and comparator not in ("le", "lt"):
         measure = "cumulative_amount"
     elif unit == units.POINT:
         measure = "percentage_point_rise"

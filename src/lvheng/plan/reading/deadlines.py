@@ -14,7 +14,7 @@ FIVE_YEAR_FIRST = 2006  # 十一五; each later plan begins five years on
 FIVE_YEAR_NAMES = "一二三四五六七"
 
 DATE = re.compile(
-    rf"(?P<pre>截止到|截至到|相对于|相比于|相较于|力争到|截至|截止|按照|相对|相比|相较|到|至|于|在|自|从|由|比|较|与|同|以|按)?"
+    rf"(?P<pre>截止到|截至到|相对于|相比于|相较于|力争到|截至|截止|按照|相对|相比|相较|到|至|于|在|自|从|由|(?<!占)比|较|与|同|以|按)?"
     rf"(?P<y>{YEAR})(?:年?[-—~至到]{{1,2}}(?P<y2>(?:19|20)?\d\d))?年度?"
     r"(?:(?P<m>\d{1,2})月份?(?:(?P<d>\d{1,2})日)?)?"
     r"(?P<post>年底以?前|年底|年末|底之前|底以前|底前|末以前|末前|以前|之前|底|末|前|起|以来|初|上半年|下半年|内)?"
@@ -35,6 +35,9 @@ AFTER_BASE = re.compile(
     r"(?:的?(?:为)?基(?:准|数|期|础)|相比|(?:的?(?:实际)?(?:排放)?水平)(?:上)?(?:分别)?(?:下降|降低|提高|减少|削减|增|上))"
 )
 AFTER_PRICE = re.compile(r"(?:不变|可比)?价(?:格)?")
+OF_THINGS = re.compile(  # 2005年以前注册营运的黄标车, 2000年前建成的小区
+    r"[^，。]{0,3}?(?:注册|登记|建成|生产|出厂|投产|投运|建造|竣工|制造|上牌|购置|安装|审批|备案)[^，。]{0,8}?的|(?:注册|登记|上牌)"
+)
 AFTER_NONE = re.compile(r"(?:版|修订|印发|发布|版本)|(?:的?[^，。]{0,12}(?:基础上))")
 BASE_PRE = {"比", "较", "相对于", "相比于", "相较于", "相对", "相较", "相比"}
 START_PRE = {"自", "从", "由"}
@@ -83,7 +86,7 @@ def _dated(m: re.Match[str], text: str) -> When:
         role = "from"
     elif pre in ("与", "同") and after.startswith(("相比", "比")):
         role = "base"
-    elif pre == "以" or (after[:1] == "的" and not pre and not post):
+    elif pre == "以" or (after[:1] == "的" and not pre and not post) or (post and OF_THINGS.match(after)):
         role = "name"
     else:
         role = "deadline"
@@ -145,23 +148,30 @@ def taken(text: str, dates: list[When]) -> list[tuple[int, int]]:
     return ranges
 
 
+def _plausible(first: int, last: int, named: list[str]) -> bool:
+    """Whether a five-year plan named in the text can be the plan's own: the deadlines lie in it."""
+    return len(named) < 3 or 2 * sum(first <= int(y) <= last for y in named) >= len(named)
+
+
 def find_period(title: str, text: str, date: str) -> Period | None:
     """The plan period, from the title (十四五, 2021—2025年, 2023年度), else from the opening words.
 
     Without either, the last year that several deadlines name, counted from the year of the document.
     """
+    named = re.findall(rf"(?:到|截至|至)({YEAR})年", text)
     for source in (title, text[:1500]):
         m = re.search(rf"十([{FIVE_YEAR_NAMES}])五", source)
         if m:
             first, last = five_year(m[1])
-            return Period(first, last, m[0])
+            if source is title or _plausible(first, last, named):
+                return Period(first, last, m[0])
         m = re.search(rf"({YEAR})年?[-—~至到]{{1,2}}({YEAR})年", source)
         if m and int(m[1]) < int(m[2]):
             return Period(int(m[1]), int(m[2]), m[0])
         m = re.search(rf"({YEAR})年", source) if source is title else None
         if m:
             return Period(int(m[1]), int(m[1]), m[0])
-    years = sorted(int(y) for y in re.findall(rf"(?:到|截至|至)({YEAR})年", text))
+    years = sorted(int(y) for y in named)
     if years:
         last = years[len(years) // 2] if years.count(years[-1]) * 4 < len(years) else years[-1]
         first = int(date[:4]) if date else last - 4

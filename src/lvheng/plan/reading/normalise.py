@@ -48,6 +48,10 @@ TABLE_HEAD = re.compile(r"指标|目标值?|项目|名称|任务|类别")
 TABLE_COLUMN = re.compile(
     r"(?:19|20)\d\d年?|目标|属性|现状|基期|基准|单位|约束|指标值|年均|累计|增[长速]|降幅|类型|性质|十[一二三四五]五"
 )
+# A column whose cells name who or where the rows speak of.
+SUBJECT_HEAD = re.compile(
+    r"^(?:地区|各?[县市区]|.{0,6}（[县市区、]+）.{0,2}|各?设区市|行政区划?|行业|部门|城市|单位名称|企业名称|区域|市州|州市|流域)$"
+)
 SPACE_GAP = re.compile(r"[ \u3000\xa0]+(?!年|以上|以下|左右|以内|%|）)")  # not inside 2020 年, 90 以上
 BORDER = " \t\r\n\u3000\xa0|｜│┃"
 CELL_GAP = re.compile(r"\s*[\r\n]+\s*|[ \u3000\xa0]*[\t|｜│┃][ \u3000\xa0]*|[ \u3000\xa0]{2,}")
@@ -215,12 +219,12 @@ def _is_head(line: _Line) -> bool:
     """Whether the line heads a table of indicators: short cells, one naming indicators, one a year or property."""
     if len(line.chars) > 90 or any(c in line.chars for c in "。；") or line.chars.count("，") > 1:
         return False
-    if not TABLE_HEAD.search(line.chars) or not TABLE_COLUMN.search(line.chars):
+    if not TABLE_COLUMN.search(line.chars):
         return False
     cells = [c.replace(" ", "") for c, _ in _split_cells(line.raw) if c.strip()]
     if len(cells) < 2 or max(map(len, cells)) > 24:
         return False
-    named = [c for c in cells if TABLE_HEAD.search(c)]
+    named = [c for c in cells if TABLE_HEAD.search(c) or SUBJECT_HEAD.match(c)]
     columns = [c for c in cells if TABLE_COLUMN.search(c)]
     return bool(named) and bool(columns) and (len(cells) > 2 or named != columns)
 

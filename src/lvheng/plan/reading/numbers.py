@@ -26,8 +26,8 @@ COUNT_WORD = re.compile(
 )
 # A figure after these is part of a name, an order or a clock, not an amount.
 ORDER_BEFORE = re.compile(r"“$|\d×$|第$|前$|国$")  # whatever unit follows
-NAME_BEFORE = re.compile(r"[A-Za-zα-ωⅠ-Ⅻ#№+]$|第$|前$|国$|\d[:：.]$")
-NAME_AFTER = re.compile(r"[A-Za-z]|[:：]\d|\+\d|号(?!线)|届|[#＃]")
+NAME_BEFORE = re.compile(r"[A-Za-zα-ωⅠ-Ⅻ#№+]$|第$|前$|国$|\d[:：∶.]$")
+NAME_AFTER = re.compile(r"[A-Za-z]|[:：∶]\d|\+\d|号(?!线)|届|[#＃]")
 NOT_AMOUNT_UNITS = {"年", "月", "日", "分", "位", "期", "类", "部"}
 
 
@@ -107,7 +107,13 @@ def _worded(text: str) -> list[Number]:
         found.append(Number(value, m.start(), m.end(), units.TIMES, m.end(), written=m[0], figure=False))
     for m in COUNT_WORD.finditer(text):
         n = chinese(m["num"])
-        if n is not None and n > 1 and not text[: m.start()].endswith(("第", "十", "每", "前", "之")):
+        vague = m["num"][0] in "百千"  # 千家企业, 百万亩: the name of a campaign or of a unit
+        if (
+            n is not None
+            and n > 1
+            and not vague
+            and not text[: m.start()].endswith(("第", "十", "每", "前", "之", "数", "几"))
+        ):
             end = m.end("num")
             found.append(
                 Number(Decimal(n), m.start(), end, units.canonical(m["unit"]), m.end(), written=m["num"], figure=False)

@@ -14,9 +14,13 @@ from lvheng.plan.reading.targets import UNEXPLAINED, PhraseReader, State
 
 # Clauses that tell how things stand hold no targets, whatever numbers they name.
 BACKGROUND = re.compile(r"现状|成效|回顾|形势|背景|面临|挑战|问题|工作基础|发展基础|进展|机遇|取得")
-PRICE = re.compile(r"按(?:照)?(?P<y>(?:19|20)\d\d)年(?:可比|不变)?价")
+PRICE = re.compile(r"(?:按(?:照)?)?(?P<y>(?:19|20)\d\d)年(?:可比|不变)?价")
 EXCLUDED = re.compile(r"除外|不含|不包括|除(?=.{2,30}外)")
 SENTENCE_LIMIT = 600
+# Goals that a plan states before its first numbered clause: 具体指标：到2017年…
+GOALS = re.compile(r"[^，。：]{0,8}(?:目标|指标)(?:任务|和指标|要求)?(?:：|。)")
+OF_GOALS = re.compile(r"(?:到|力争|其中|——|“十)")
+ASIDE = re.compile(r"(?:不?含|或|即|折合|约合|相当于|包括|每年?折)")
 
 
 def read_prose(
@@ -30,16 +34,20 @@ def read_prose(
     leading: dict[str, When | None] = {}
     state = State()
     first_hole = 0
+    goals_told = False
     for paragraph in mended.paragraphs:
         if paragraph.cells:
             continue
         at = bisect_right(starts, paragraph.start) - 1
         if at < 0 and placed:
-            continue  # what stands before the first clause introduces
+            head = mended.text[paragraph.start : min(paragraph.end, paragraph.start + 20)]
+            goals_told = bool(GOALS.match(head)) or (goals_told and bool(OF_GOALS.match(head)))
+            if not goals_told:
+                continue  # what stands before the first clause introduces
         owner = placed[at].clause.id if at >= 0 else ""
         start = placed[at].body if at >= 0 and placed[at].start == paragraph.start else paragraph.start
         path = _path(owner, titles, parents)
-        goal = any("目标" in title for title in path)
+        goal = goals_told and at < 0 or any("目标" in title for title in path)
         if not goal and any(BACKGROUND.search(title) for title in path):
             continue
         if owner != state.clause or at < 0:
@@ -88,6 +96,9 @@ def _sentence(reader: PhraseReader, sentence: Sentence, state: State) -> None:
         for bracket in phrase.brackets:
             _bracket(reader, bracket, state, begin)
         state.previous = phrase
+        state.counting = len(reader.targets) > begin and reader.targets[-1].measure in ("count", "cumulative_amount")
+        state.sharing = len(reader.targets) > begin and reader.targets[-1].measure == "ratio"
+    state.first_sentence = False
     if len(reader.targets) > first:
         written = re.sub(r"\s", "", reader.mended.text[sentence.start : sentence.end])[:SENTENCE_LIMIT]
         for target in reader.targets[first:]:
@@ -103,7 +114,7 @@ def _bracket(reader: PhraseReader, bracket: Phrase, state: State, begin: int) ->
     elif EXCLUDED.search(bracket.text):
         for target in reader.targets[begin:]:
             target.exclusions = target.exclusions or bracket.text
-    elif any(c.isdigit() for c in bracket.text):
+    elif any(c.isdigit() for c in bracket.text) and not ASIDE.match(bracket.text):
         for part in _cut(bracket):
             reader.phrase(part, state, bracketed=True)
 

@@ -107,7 +107,7 @@ def split_bodies(text: str) -> tuple[list[str], bool]:
             if m:
                 opened = True
                 name = name[: m.start()]
-            if name:
+            if name and not FIRST_LEADS.search(name):
                 names.append(name)
     return names, opened
 
@@ -168,6 +168,7 @@ def _read_roles(content: str) -> tuple[_Lists, bool, str]:
             pending += names
             continue
         seen = True
+        lists.open_ended |= m[0].startswith("等")
         names = pending + names
         pending = []
         kind = m.lastgroup

@@ -23,6 +23,7 @@ AMOUNT_VERB = re.compile(
     r"新建改造|新改扩建|改扩建|新改建|新建|新增|改建|扩建|建设|建成|建立|建造|建有|创建|培育|打造|完成|实施|开展|改造|淘汰|推广应用|推广|形成|发展|布局|投放|组织|整治|修复|"
     r"治理|关停|关闭|退出|压减|压缩|削减|减少|更新|更换|替代|替换|引进|遴选|评选|评定|认定|选树|支持|安装|配备|配置|投运|投入|达成|实现|腾出|腾退|节约|节能|节水|减排|回收|"
     r"利用|处置|处理|铺设|敷设|拆除|搬迁|核发|推进|推出|营造|造林|绿化|增加|累计|培训|规模|设立|安排|争取|筹集|入选|消纳|报废|清理|带动|具备|拥有|储备|取缔|填埋|调出|转移|"
+    r"引导|推动|开通|开行|加装|增设|布设|选择|选取|投放|启用|打通|疏浚|清淤|封育|创成|命名|摘牌|退减|压采|受理|化解|置换|"
     r"投产|竣工|落实|达到|力争|装机|供应|覆盖|惠及|受益|种植|退耕|还林|监测|检查|抽查|举办|发放|签订"
 )
 GROW_VERB = re.compile(r"(?:新增|形成|完成|实现|新建|建成)$")
@@ -80,10 +81,14 @@ HOLDERS = re.compile(
     r"(?:项目|企业|单位|用户|地区|机组|锅炉|产品|设备|公共建筑|建筑|园区|车辆|装置|[县市区](?!域)|城市)"
 )
 AGAIN = re.compile(r"(?:/|、|，|和|及|共|合计|共计|、共|，共|，共计)?")
-UNITLESS = re.compile(r"(?:系数|指数|弹性|产出率|评分|得分|比)$")
+UNITLESS = re.compile(r"(?:系数|指数|弹性|产出率|评分|得分|比|PUE值?|电能利用效率|能源使用效率值?|容积率|当量)$")
 EARNED = re.compile(r"完成|产值|收入|增加值|营业额|产出|规模|销售额|达到")
 MONEY = re.compile(r"安排|补助|奖励|给予|支持|筹集|补贴|拨付|设立")  # means, not ends
-WANTED = re.compile(r"的?(?:目标|水平|比例|规模|能力|任务|标准)")
+DEALT_WITH = re.compile(r"由|应|须|要|实行|实施|开展|一律|按|给予|予以|严格|禁止|不得|不予|暂停|纳入|列入|进行")
+WORKS = re.compile(r"淘汰|完成|关停|取缔|拆除|改造|替代|整治|关闭|退出")
+ON_WHICH = re.compile(r"对(?:约|近)?$")  # 对3000万亩耕地实施治理
+WORKED_ON = re.compile(r"^[^，的]{1,20}(?:实施|开展|进行|完成)[^，]{2,}$")
+WANTED = re.compile(r"的?(?:目标|水平|比例|规模|能力|任务|标准)|的[^，]{0,8}(?:能力|规模|目标|水平)$")
 
 
 @dataclass(slots=True)
@@ -107,6 +112,10 @@ class Candidate:
     subject_end: int | None = None  # where the words of a base value begin
     carries: bool = False  # no words of its own stand before it, and the sentence has a subject
     following: str = ""  # the next phrase of the sentence
+    listed: bool = False  # the phrase before told how many of something else are to be built
+    rated: bool = False  # the phrase before gave a rate
+    weighs: bool = False  # the number is a weight of an assessment
+    item_end: int = 0  # where the noun that the number counts ends, in a list of counted things
 
     @property
     def first(self) -> Number:
@@ -118,7 +127,9 @@ class Candidate:
 
     @property
     def rest(self) -> str:
-        return self.text[self.end :]
+        """The words after the number; "" where the next item of a list follows."""
+        rest = self.text[self.end :]
+        return "" if rest.startswith("、") and self.suffix else rest
 
 
 def role_of(c: Candidate) -> str:
@@ -133,6 +144,8 @@ def role_of(c: Candidate) -> str:
 
 def _ratio(c: Candidate) -> str:
     rest, bound = c.rest, c.bound
+    if c.weighs:
+        return UNKNOWN
     compared = bool(bound.comparator or bound.change)
     holder = HOLDERS.match(rest) is not None
     if (
@@ -140,10 +153,19 @@ def _ratio(c: Candidate) -> str:
         and rest
         and not PASSING.search(c.left, c.done)
         and REACH.search(rest)
-        and (c.suffix or rest.startswith("的"))
+        and (c.suffix or rest.startswith("的") or (c.subject and REACH.match(rest)))
         and not rest.startswith("的比例")
     ):
         return SHARE
+    if (
+        bound.comparator in ("gt", "ge")
+        and not bound.change
+        and rest.startswith("的")
+        and not holder
+        and REACH.search(rest)
+        and not MEASURE_NOUN.search(c.subject)
+    ):
+        return SHARE  # 超过90%的园区实施改造
     if compared:
         clause = holder and rest.startswith("的") and not bound.change
         if clause:
@@ -157,6 +179,8 @@ def _ratio(c: Candidate) -> str:
         return TARGET
     if c.left.endswith("的") and re.search(r"达到?|超过|占", c.left):
         return TARGET
+    if c.rated and not rest and 0 < len(c.subject) <= 12 and not REACH.search(c.subject):
+        return TARGET  # 清洁取暖率达到85%，其中城区100%
     return TARGET if (c.again or c.carries) and not rest else UNKNOWN
 
 
@@ -165,8 +189,12 @@ def _quantity(c: Candidate, plain: str) -> str:
     compared = bool(bound.comparator or bound.change)
     if not first.unit and not compared:
         return UNKNOWN
-    if plain.startswith("元") and not compared and not EARNED.search(c.left):
+    if plain == "次":
+        return UNKNOWN  # how often something is to be looked at
+    if plain.startswith("元") and not EARNED.search(c.left) and not (compared and MEASURE_NOUN.search(c.subject)):
         return UNKNOWN
+    if c.listed and not rest and not compared and first.unit and c.subject:
+        return AMOUNT
     if (c.again or c.text.startswith("其中")) and not rest and first.unit and not compared:
         return AMOUNT
     if plain in units.CHARACTER and plain == c.first.unit and (rest or not compared):
@@ -174,6 +202,8 @@ def _quantity(c: Candidate, plain: str) -> str:
     if rest and (c.suffix or (compared and rest.startswith("的"))) and not WANTED.match(rest):
         return _followed(c, compared)
     verb = AMOUNT_VERB.search(c.left) or (ENUMERATED.search(c.left) if first.is_count else None)
+    if ON_WHICH.search(c.left) and not c.suffix and WORKED_ON.match(rest):
+        return AMOUNT
     if compared and _by_verb(c):
         return AMOUNT
     if compared and not first.unit and (UNITLESS if first.value else MEASURE_NOUN).search(c.subject):
@@ -202,6 +232,10 @@ def _followed(c: Candidate, compared: bool) -> str:
     if c.suffix and MODAL.search(c.rest):
         return THRESHOLD  # 新建30万千瓦以上机组须…
     adjacent = VERB_AT_END.search(c.left)
+    if c.suffix == "approx" and adjacent and (c.first.is_count or c.rest.startswith("的")):
+        return AMOUNT
+    if adjacent and not c.first.is_count and HOLDERS.match(c.rest) and any(ch.isdigit() for ch in c.rest):
+        return SCOPE  # 新建30万千瓦及以上机组煤耗低于282克
     if c.suffix == "ge" and adjacent and (c.first.is_count or GROW_VERB.search(adjacent[0])):
         return AMOUNT
     if compared and c.bound.comparator == "ge" and c.suffix != "le" and c.first.is_count and AMOUNT_VERB.search(c.left):
@@ -213,9 +247,11 @@ def _followed(c: Candidate, compared: bool) -> str:
 
 def scope_or_threshold(c: Candidate) -> str:
     """A number that says which things are meant: a threshold where the phrase sets a duty for them."""
-    if c.rest.startswith("的") and HOLDERS.search(c.rest) and MODAL.match(c.following):
+    if c.rest.startswith("的") and HOLDERS.search(c.rest) and MODAL.match(c.following) and not WORKS.search(c.left):
         return THRESHOLD
     if c.rest.startswith("的") and (MODAL.search(c.rest) or MANAGED.match(c.text)):
+        return THRESHOLD
+    if c.suffix and c.text.startswith("对") and c.rest.startswith("的") and DEALT_WITH.match(c.following):
         return THRESHOLD
     if c.suffix and MANAGED.match(c.text) and HOLDERS.match(c.rest):
         return THRESHOLD

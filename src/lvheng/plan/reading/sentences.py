@@ -23,7 +23,8 @@ class Phrase:
 
     def place(self, start: int, end: int) -> tuple[int, int]:
         """The range of the mended text that a range of the phrase covers."""
-        return self.at[start], self.at[end - 1] + 1
+        start = min(start, len(self.at) - 1)
+        return self.at[start], self.at[max(end, start + 1) - 1] + 1
 
 
 @dataclass(slots=True)

@@ -110,6 +110,9 @@ def _shared_tail(parts: list[str], last: str) -> str:
     """The words after the last item's own name, which the items before it share."""
     if "占" in last[1:] and not any("占" in p for p in parts[:-1]):
         return last[last.index("占", 1) :]
+    m = re.search(r"等(?:重点)?(?:区域|地区|城市|流域|领域|县|市|行业)", last)
+    if m and m.end() < len(last):
+        return last[m.end() :]
     for name in _SHARER:
         if last.startswith(name) and len(name) < len(last):
             return last[len(name) :].removeprefix("等")

@@ -11,7 +11,7 @@ from lvheng.plan.reading.clauses import Placed
 from lvheng.plan.reading.comparators import Bound
 from lvheng.plan.reading.deadlines import five_year, last_day
 from lvheng.plan.reading.model import QUANTITATIVE, Draft, Target
-from lvheng.plan.reading.normalise import Cell, Mended, Paragraph
+from lvheng.plan.reading.normalise import SUBJECT_HEAD, Cell, Mended, Paragraph
 from lvheng.plan.reading.numbers import Number, find_numbers
 from lvheng.plan.reading.tasks import read_tasks
 
@@ -26,13 +26,12 @@ NAME_HEAD = re.compile(r"指标|项目|名称|任务|内容|目标名称")
 ORDER_HEAD = re.compile(r"^(?:序号|编号|No\.?)$", re.I)
 CHANGE_HEAD = re.compile(r"累计|年均|增[长速]|降幅|下降|变化|降低")
 DECLARED = re.compile(r"下降|降低|减少|削减|比(?:19|20)\d\d")
-SUBJECT_HEAD = re.compile(
-    r"^(?:地区|各?[县市区]|.{0,6}（[县市区、]+）.{0,2}|各?设区市|行政区划?|行业|部门|城市|单位名称|企业名称|区域|市州|州市|流域)$"
-)
 TASK_HEAD = re.compile(r"牵头单位|责任单位|牵头部门|责任部门|配合单位|责任主体")
 SUM_MARK = re.compile(r"^〔(.+)〕$|^（(.+)）$")
 UNIT_IN_NAME = re.compile(r"[（〔](?P<unit>[^（）〔〕]{1,16})[）〕]\s*(?:\d?\*?)$")
 SIGN = re.compile(r"^(?P<sign>≥|≤|>=|<=|>|<)")
+BINDING_KIND = {"基本": "basic", "激励": "incentive", "奋斗": "incentive", "力争": "incentive"}
+BINDING_TAIL = re.compile(r"(?:基本|激励|奋斗|力争)$")
 NOT_FILLED = re.compile(r"^[-—/…·]*$")
 ORDER = re.compile(r"^(?:\d{1,2}|[一二三四五六七八九十]{1,3}|（[一二三四五六七八九十\d]{1,3}）)[.、]?$")
 
@@ -317,18 +316,22 @@ def _table(
         bases = [(col, cell, _figure(cell.text)[0]) for col, cell in by_role.get("base", [])]
         wanted = [(col, cell) for role in ("target", "change") for col, cell in by_role.get(role, [])]
         levels = [pair for pair in wanted if pair[0].role == "target" and _figure(pair[1].text)[0]]
+        named = ""
         for column, cell in wanted:
             if column.role == "change" and levels and not DECLARED.search(column.head):
                 continue  # the change repeats what the level says
+            binding = ""
             if column.names_indicator:
-                subject, own = _head_indicator(column.head)
+                subject, own, binding = _head_indicator(column.head)
+                named = subject or named  # 激励目标 beside …下降基本目标
+                subject = named
                 target = _target(draft, subject, own or unit or caption, nature, column, cell, [])
             else:
                 target = _target(draft, words, unit or caption, nature, column, cell, bases)
             if target is None:
                 continue
             if column.names_indicator:
-                target.scope = words
+                target.scope, target.binding = words, binding
             number, _ = _figure(cell.text)
             assert number is not None
             first = next(c for c in row if c is not None)
@@ -340,14 +343,16 @@ def _table(
             draft.targets.append(target)
 
 
-def _head_indicator(head: str) -> tuple[str, str]:
-    """Indicator and unit that a column's head names: “十三五”能耗强度降低目标（%）."""
+def _head_indicator(head: str) -> tuple[str, str, str]:
+    """Indicator, unit and binding that a column's head names: “十三五”能耗强度降低目标（%）, 激励目标."""
     unit = ""
     m = UNIT_IN_NAME.search(head)
     if m:
         unit, head = m["unit"], head[: m.start()]
     head = re.sub(r"^(?:“?十[一二三四五六七]五”?(?:期间|时期)?|(?:19|20)\d\d年)|(?:控制)?(?:目标值?|指标)$", "", head)
-    return head, unit
+    m = BINDING_TAIL.search(head)
+    binding = BINDING_KIND[m[0]] if m else ""
+    return head[: m.start()] if m else head, unit, binding
 
 
 def _target(

@@ -43,6 +43,7 @@ SUMMED = re.compile(r"(?:共|合计|总计|约)?\d|/\d")  # 3台共18万千瓦
 PER_WRITTEN = re.compile(
     r"(?P<d>万元|亿元)(?:地区生产总值|国内生产总值|GDP|规模以上工业增加值|工业增加值|工业产值|产值|增加值|生产总值)"
 )
+AMOUNT_VERB_IN = re.compile(r"^(?:年|级|以上|以下|以内)|达到|实现|实施|下降|降低|提高|提升|控制")
 RATE = re.compile(r"(?:率|比例|占比|比重)$")
 PER_DAY = re.compile(r"(?:每|日均|平均每)(?P<d>日|天|年|小时)$")
 LIST_GAP = re.compile(r"(?:及?以上|以下|以内|左右)?(?:、|和|及|与|以及|，)(?:约|近|超过|不低于)?")
@@ -71,6 +72,9 @@ class State:
     dated: bool = False
     following: str = ""  # the next phrase of the sentence
     years: list[When] = field(default_factory=list)  # 到2023年和2025年，…分别…
+    first_sentence: bool = True  # of the clause
+    counting: bool = False  # the phrase before told how many are to be built
+    sharing: bool = False  # the phrase before gave a rate
 
     def new_sentence(self) -> None:
         """Forget what holds for one sentence only."""
@@ -78,7 +82,7 @@ class State:
         self.deadline = self.previous = None
         self.years = []
         self.base = self.base_standing
-        self.dated = False
+        self.dated = self.counting = self.sharing = False
 
 
 @dataclass(slots=True)
@@ -114,7 +118,10 @@ class PhraseReader:
             state.deadline = (coming or due)[-1]
             others = text[: due[0].start] + text[due[-1].end :]
             leads = due[-1].of_period or LEADING.match(others) or (due[0].start == 0 and text[:1] in "到至截“")
-            if leads and not self._past(due[-1]) and (not BY_THEN.search(due[-1].words) or self._to_the_end(due[-1])):
+            lasting = state.first_sentence and not BY_THEN.search(
+                due[-1].words
+            )  # 到2018年 holds on, a later one does not
+            if leads and not self._past(due[-1]) and (lasting or self._to_the_end(due[-1]) or not self.period):
                 state.leading = due[-1]
             state.years = due
         if len(self.targets) == before:
@@ -136,7 +143,8 @@ class PhraseReader:
         base_when: When | None = None
         subject_end: int | None = None
         made_before = False
-        for group in _groups(numbers, text):
+        groups = _groups(numbers, text)
+        for index, group in enumerate(groups):
             suffix, suffix_word, end = comparators.after(text, group[-1].unit_end)
             start = _base_start(text, group, done, end, dates)
             if start is not None:
@@ -150,10 +158,12 @@ class PhraseReader:
                 continue
             candidate = Candidate(text, group, done, end, suffix, suffix_word, dates, due, base_values=base_values,
                                   base_when=base_when, subject_end=subject_end)  # fmt: skip
+            if index + 1 < len(groups):
+                candidate.item_end = _item_end(text, end, groups[index + 1][0].start)
             candidate.again = made_before and bool(roles.AGAIN.fullmatch(text[done : group[0].start]))
             if self._candidate(phrase, candidate, state):
                 base_values, base_when, made_before = [], None, True
-                done = end
+                done = max(end, candidate.item_end)
 
     def _candidate(self, phrase: Phrase, c: Candidate, state: State) -> bool:
         """Add what one number, or a list of numbers, asks for; False when it asks for nothing."""
@@ -167,6 +177,9 @@ class PhraseReader:
             bound.spread = "分别" if spread[0] == "分别" else "均"
         c.subject, c.scope = clean(BINDING_WORDS.sub("", raw))
         c.following = state.following
+        c.listed = state.counting and c.done == 0 and not c.due
+        c.rated = state.sharing and c.done == 0
+        c.weighs = "权重" in text or (state.previous is not None and "权重" in state.previous.text)
         c.carries = bool(state.subject) and bound.rest == c.done
         if not (bound.comparator or bound.change) and (first.is_ratio or first.unit == units.POINT):
             m = VERB_FIRST.match(c.subject)  # 减少氮肥施用10%
@@ -219,7 +232,9 @@ class PhraseReader:
         if "主语承前" in reasons:
             confidence -= 0.05
         comparator, direction, measure, verb, remarks = self._bounds(c, role, state)
-        if role == roles.AMOUNT and c.rest and not c.suffix:
+        if role == roles.AMOUNT and c.item_end:
+            stop = c.item_end
+        elif role == roles.AMOUNT and c.rest and not c.suffix:
             stop = len(text) if len(c.rest) <= 40 and not any(ch.isdigit() for ch in c.rest) else c.end
         reasons += remarks
         confidence -= 0.1 * len(remarks)
@@ -275,9 +290,9 @@ class PhraseReader:
         if role == roles.SHARE:
             named, scope = clean(c.rest.lstrip("的"))
             c.scope = c.scope or scope
-            where = clean(_without(text, c.done, first.start, c.dates))[0]
+            where = clean(_without(text, c.done, c.bound.rest, c.dates))[0]
             c.subject = where + named
-            c.bound = Bound(first.start)
+            c.bound = Bound(c.bound.rest, c.bound.comparator, words=c.bound.words)
             return len(text)
         share = SHARE_OF_WHOLE.search(text, c.done, first.start)
         if share and first.is_ratio:
@@ -289,10 +304,16 @@ class PhraseReader:
                 c.subject = f"{part}占{share['whole']}比例"
             return c.end
         if role == roles.AMOUNT:
-            if SUMMED.match(c.rest):
+            if c.item_end:  # 建设100个…基地、80个…城市
+                c.subject = clean(text[c.end : c.item_end].lstrip("的"))[0]
+            elif c.again and c.rest and not SUMMED.match(c.rest):
+                c.subject = clean(c.rest.lstrip("的"))[0]
+            elif SUMMED.match(c.rest):
                 previous = clean(state.previous.text)[0] if state.previous else ""
                 c.subject = c.subject if len(c.subject) > 2 else state.subject or previous[:20]
-            elif c.rest and (c.left.endswith("的") or roles.VERB_AT_END.search(c.left)):
+            elif (
+                c.rest and c.rest[0] not in "、和及与，" and (c.left.endswith("的") or roles.VERB_AT_END.search(c.left))
+            ):
                 c.subject = clean(c.rest)[0] or c.subject
             elif len(c.subject) < 2 or roles.AMOUNT_VERB.fullmatch(c.subject):
                 c.subject = clean(c.rest)[0] or (state.subject if c.again else c.subject)
@@ -356,7 +377,8 @@ class PhraseReader:
         ):
             target.baseline_year = when.first_year - 1
         elif self._to_the_end(when) and role == roles.AMOUNT and target.measure == "cumulative_amount":
-            new = NEW.search(c.text, c.done, number.start)
+            own = roles.AMOUNT_VERB.search(c.text, c.done, number.start)
+            new = NEW.search(c.text, c.done if own else 0, number.start)  # 新增能力12万吨/日、管网300公里
             target.baseline_year = self.period.base_year if new else None
 
     def _year(self, when: When | None) -> int | None:
@@ -461,6 +483,16 @@ def _groups(numbers: list[Number], text: str) -> list[list[Number]]:
     return groups
 
 
+def _item_end(text: str, start: int, following: int) -> int:
+    """End of the noun that a number counts, when more numbers follow in a list (100个…基地、80个…); else 0."""
+    item = text[start:following]
+    cut = re.search(r"(?:、|和|及|以及|与)$", item)
+    at = cut.start() if cut else item.rfind("、")
+    if at <= 0 or item[0] in "、，和及与共合左以（" or AMOUNT_VERB_IN.search(item, 0, at):
+        return 0
+    return start + at
+
+
 def _alike(a: Number, b: Number) -> bool:
     """Whether two numbers can stand in one list: their units agree up to the magnitude, or the first has none."""
     if not a.unit:
@@ -468,7 +500,7 @@ def _alike(a: Number, b: Number) -> bool:
     if a.size_class or b.size_class:
         return False
     same = units.base(Decimal(1), a.unit)[1] == units.base(Decimal(1), b.unit)[1]
-    return same or (a.unit, b.unit) == (units.PERCENT, units.POINT)
+    return same or (a.unit in (units.PERCENT, "个") and b.unit == units.POINT)  # 10%、20个百分点; 5个和2个百分点
 
 
 def _base_start(
@@ -518,7 +550,7 @@ def _unit(number: Number, c: Candidate) -> str:
     unit = number.unit or last
     if not unit and not number.value and RATE.search(c.subject):
         unit = units.PERCENT  # 比例为0
-    if unit == units.PERCENT and last == units.POINT:
+    if unit in (units.PERCENT, "个") and last == units.POINT:
         unit = units.POINT
     m = PER_DAY.search(c.left)
     if m and unit and "/" not in unit and unit not in units.RATIOS:
