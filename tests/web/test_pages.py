@@ -178,6 +178,27 @@ def test_unpublished_figures_are_for_those_who_may_see_them(
     assert {who: c.get(f"/observation/{pk}/").status_code for who, c in people.items()} == {"public": 403, "lead": 200, "own": 200, "other": 403, "enterprise": 403}  # fmt: skip
 
 
+def test_a_computed_number_is_as_open_as_what_it_rests_on(
+    client: Client, signed_in: SignedIn, plan_view: View, put: Put
+) -> None:
+    city = plan_view.city.code
+    put("energy_total", city, {"2020": "4000", "2023": "4100"})
+    put("gdp_constant", city, {"2020": "10000", "2023": "11777"}, quality="published")
+    lead = signed_in(Role.LEAD)
+    address = f"/explain/energy_intensity_decline/{city}/2023/"
+    for path in ("", "?path=0", "?path=0.0", "?format=csv"):
+        theirs, ours = (c.get(address + path).content.decode() for c in (lead, client))
+        assert "4,100" in theirs or "4100" in theirs or "12.96" in theirs or "0.348" in theirs, path
+        assert not re.search(r"4,?100|12\.96|0\.348", ours), path
+        assert "尚未公开" in ours, path
+    assert "11,777" in client.get(f"/explain/gdp_constant/{city}/2023/").content.decode()
+
+
+def test_the_province_has_no_targets_in_a_city_plan(client: Client, plan_view: View) -> None:
+    province = next(r for r in plan_view.plan.regions if r.kind == "province")
+    assert "方案没有向这里提出目标" in client.get(f"/region/{province.code}/").content.decode()
+
+
 @pytest.mark.parametrize("kind", [{"quality": "published"}, {"synthetic": True}])
 def test_published_and_synthetic_figures_are_for_everybody(
     client: Client, plan_view: View, put: Put, kind: dict[str, object]

@@ -104,7 +104,8 @@ def regions(request: HttpRequest) -> HttpResponse:
 def region(request: HttpRequest, code: str) -> HttpResponse:
     sight = sight_of(request)
     found = known_or_404(sight.region(code))
-    standings = sight.standings(code)
+    own = code == sight.plan.header.city or found in sight.view.counties  # the plan asks nothing of the province
+    standings = sight.standings(code) if own else []
     table = standings_table(sight, sorted(standings, key=lambda s: s.state.rank) if request.GET.get("sort") == "late" else standings, _("%s的目标") % words.name_of(found))  # fmt: skip
     if fmt := wanted_format(request):
         return download(table, fmt)

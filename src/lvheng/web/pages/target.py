@@ -269,7 +269,8 @@ def shown_node(sight: Sight, node: Node, path: str, *, deep: bool = False, root:
     root = root or (node.code, node.region, node.period.code, node.item)
     root_item = root[3]
     evidence = node.payload if isinstance(node.payload, Evidence) else None
-    open_to_all = evidence is None or evidence.synthetic or evidence.quality == "published"
+    synthetic, quality = sight.view.is_synthetic(node)  # a computed number is as open as what it rests on
+    open_to_all = synthetic or quality in ("published", "")
     hidden = (
         node.value is not None
         and node.region in sight.plan.regions
