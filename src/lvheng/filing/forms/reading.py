@@ -240,9 +240,7 @@ class _Reader:
         numbers, kept = [], []
         for r in range(header.last + 1, len(grid.rows)):
             row = grid.rows[r]
-            if row.count("") + row.count(None) != len(row) and any(
-                row[j] not in ("", None) for j in used if j < len(row)
-            ):
+            if any(row[j] not in ("", None) for j in used if j < len(row)):  # the first used cell is mostly filled
                 numbers.append(r)
                 kept.append(row)
         columns: dict[str, list[str | None]] = {}
