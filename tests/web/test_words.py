@@ -16,9 +16,9 @@ from lvheng.core.period import Period
 from lvheng.core.tables import to_csv
 from lvheng.observations.view import Point
 from lvheng.plan.rules import State
-from lvheng.web import formulas, words
-from lvheng.web.tables import Cell, Column, Table, download
-from lvheng.web.templatetags import figures
+from lvheng.shell import formulas, words
+from lvheng.shell.tables import Cell, Column, Table, download
+from lvheng.shell.templatetags import figures
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
 

@@ -30,12 +30,12 @@ from lvheng.dual_control.models import STEPS, Decision
 from lvheng.dual_control.rules import Method
 from lvheng.energy import data
 from lvheng.energy.deductions import Series, Year, check, three_series
-from lvheng.web import words
-from lvheng.web.context import actor_of
-from lvheng.web.pages.common import as_of, page, problem_page, respond
-from lvheng.web.sight import NOT_PUBLIC, Sight, sight_of
-from lvheng.web.tables import Cell, Column, Table, download, wanted_format
-from lvheng.web.templatetags.figures import address
+from lvheng.shell import words
+from lvheng.shell.context import actor_of
+from lvheng.shell.pages import as_of, page, problem_page, respond
+from lvheng.shell.sight import NOT_PUBLIC, Sight, sight_of
+from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
+from lvheng.shell.templatetags.figures import address
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 SHAPES = {0: "●", 1: "▲", 2: "◆", 3: "■"}  # severity: shape beside word and colour
@@ -312,8 +312,8 @@ def workbench(request: HttpRequest) -> HttpResponse:
     if fmt := wanted_format(request):
         return download(table, fmt)
     chart = {
-        "map": _shapes(sight), "unit": "%", "places": found.places,
-        "rows": [_shape(r.region, None if r.target is None else float(r.target), at_words[r.at]) for r in found.rows],
+        "map": _shapes(sight), "unit": words.unit_label("百分点"), "places": max(found.places, 1),
+        "rows": [_shape(r.region, None if r.target is None else float(r.target - settings.target), at_words[r.at]) for r in found.rows],
     }  # fmt: skip
     inputs = [
         {"code": r.region.code, "name": words.name_of(r.region), "growth": request.GET.get(f"growth_{r.region.code}", "" if r.growth is None else f"{bench.defaults(sight.view, target).growth.get(r.region.code, r.growth):f}"), "pin": request.GET.get(f"pin_{r.region.code}", "")}

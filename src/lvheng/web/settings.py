@@ -50,7 +50,7 @@ CSRF_TRUSTED_ORIGINS = [f"https://{h}" for h in ALLOWED_HOSTS if HTTPS and not h
 ROOMS = [
     name
     for name in (
-        "plan", "access", "observations", "credits", "filing", "registers", "telemetry", "energy", "dual_control", "reductions", "projects",
+        "plan", "access", "observations", "shell", "credits", "filing", "registers", "telemetry", "energy", "dual_control", "reductions", "projects",
         "market", "economy", "checks", "people", "assessment", "documents", "public", "web",
     )
     if (ROOT / "src" / "lvheng" / name / "apps.py").exists() or name == "web"
@@ -95,9 +95,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "lvheng.web.context.shell",
+                "lvheng.shell.context.shell",
             ],
-            "builtins": ["lvheng.web.templatetags.figures"],
+            "builtins": ["lvheng.shell.templatetags.figures"],
         },
     }
 ]

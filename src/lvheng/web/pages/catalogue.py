@@ -14,11 +14,11 @@ from lvheng.core.problem import ProblemError
 from lvheng.observations.catalogue import DIRECTIONS, FED_BY, OVER_REGIONS, OVER_TIME
 from lvheng.observations.models import Observation
 from lvheng.observations.store import history
-from lvheng.web import words
-from lvheng.web.pages.common import as_of, known_or_404, page, respond
-from lvheng.web.sight import NOT_PUBLIC, Sight, sight_of
-from lvheng.web.tables import Cell, Column, Table, download, wanted_format
-from lvheng.web.templatetags.figures import address, confidence
+from lvheng.shell import words
+from lvheng.shell.pages import as_of, known_or_404, page, respond
+from lvheng.shell.sight import NOT_PUBLIC, Sight, sight_of
+from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
+from lvheng.shell.templatetags.figures import address, confidence
 
 RULE_KINDS = {"parameter": "参数", "table": "表格", "formula": "公式", "text": "文字"}
 

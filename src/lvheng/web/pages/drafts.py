@@ -19,9 +19,9 @@ from lvheng.core.problem import Place, Problem, ProblemError, Severity
 from lvheng.plan import drafting, reading, schema
 from lvheng.plan.models import PlanDraft
 from lvheng.plan.reading.edit import segments
+from lvheng.shell.context import actor_of
+from lvheng.shell.words import MEASURES
 from lvheng.web import drafts as services
-from lvheng.web.context import actor_of
-from lvheng.web.words import MEASURES
 
 PARTS = ("targets", "responsibilities")
 LOW = 0.7  # confidence below which an item is marked

@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 
 from lvheng.access.roles import Owner, Permission, may
 from lvheng.plan.rules import State
-from lvheng.web.context import actor_of
-from lvheng.web.pages.common import page, respond
+from lvheng.shell.context import actor_of
+from lvheng.shell.pages import page, respond
+from lvheng.shell.sight import Sight, sight_of
 from lvheng.web.pages.plan import LATE, tally
-from lvheng.web.sight import Sight, sight_of
 
 
 @page

@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from lvheng.observations.view import Point, TargetStanding
 from lvheng.plan.rules import State
 from lvheng.plan.schema import KIND_WORDS, Body, Clause, Task
-from lvheng.web import words
-from lvheng.web.pages.common import as_of, known_or_404, page, respond
-from lvheng.web.sight import Sight, sight_of
-from lvheng.web.tables import Cell, Column, Table, download, wanted_format
+from lvheng.shell import words
+from lvheng.shell.pages import as_of, known_or_404, page, respond
+from lvheng.shell.sight import Sight, sight_of
+from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
 
 LATE = {State.BEHIND, State.FAR_BEHIND}
 SHOWN_STATES = (State.FAR_BEHIND, State.BEHIND, State.ON_SCHEDULE, State.DONE, State.NOT_DUE, State.NO_DATA)
@@ -272,7 +272,7 @@ def margin_of(sight: Sight, target_id: str) -> dict[str, Any]:
 @page
 def clause(request: HttpRequest, clause_id: str) -> HttpResponse:
     """The address of a clause: its place on the plan page."""
-    from lvheng.web.templatetags.figures import address
+    from lvheng.shell.templatetags.figures import address
 
     sight = sight_of(request)
     known_or_404(sight.plan.clause_by_id.get(clause_id))

@@ -13,12 +13,12 @@ from django.utils.translation import gettext as _
 
 from lvheng.observations.view import TargetStanding
 from lvheng.plan.rules import State
-from lvheng.web import words
-from lvheng.web.pages.common import as_of, known_or_404, page, respond
+from lvheng.shell import words
+from lvheng.shell.pages import as_of, known_or_404, page, respond
+from lvheng.shell.sight import Sight, sight_of
+from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
+from lvheng.shell.templatetags.figures import address
 from lvheng.web.pages.plan import LATE, SHOWN_STATES, outline_of, tally
-from lvheng.web.sight import Sight, sight_of
-from lvheng.web.tables import Cell, Column, Table, download, wanted_format
-from lvheng.web.templatetags.figures import address
 
 
 # --- shapes ---------------------------------------------------------------------------------------

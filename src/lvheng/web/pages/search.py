@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from lvheng.observations.view import Hit
-from lvheng.web.pages.common import page, respond
-from lvheng.web.sight import Sight, sight_of
-from lvheng.web.words import name_of
+from lvheng.shell.pages import page, respond
+from lvheng.shell.sight import Sight, sight_of
+from lvheng.shell.words import name_of
 
 KINDS = {
     "target": _("目标"), "clause": _("条款"), "task": _("任务"), "region": _("地区"), "body": _("单位"), "indicator": _("指标"), "rule": _("规则"),

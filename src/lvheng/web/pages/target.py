@@ -20,12 +20,12 @@ from lvheng.core.quantity import show
 from lvheng.observations.store import history
 from lvheng.observations.view import Evidence, Point, TargetStanding
 from lvheng.plan.schema import Target
-from lvheng.web import words
-from lvheng.web.pages.common import as_of, known_or_404, page, respond
+from lvheng.shell import words
+from lvheng.shell.pages import as_of, known_or_404, page, respond
+from lvheng.shell.sight import NOT_PUBLIC, Sight, sight_of
+from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
+from lvheng.shell.templatetags.figures import address
 from lvheng.web.pages.plan import LATE, Section, outline_of
-from lvheng.web.sight import NOT_PUBLIC, Sight, sight_of
-from lvheng.web.tables import Cell, Column, Table, download, wanted_format
-from lvheng.web.templatetags.figures import address
 
 
 def path_chart(points: Sequence[Point], standing: TargetStanding) -> dict[str, Any]:

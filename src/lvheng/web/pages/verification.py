@@ -9,11 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from lvheng.observations import verification as store
-from lvheng.web import words
-from lvheng.web.formulas import spoken
-from lvheng.web.pages.common import page, respond
-from lvheng.web.tables import Cell, Column, Table, download, wanted_format
-from lvheng.web.templatetags.figures import confidence
+from lvheng.shell import words
+from lvheng.shell.formulas import spoken
+from lvheng.shell.pages import page, respond
+from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
+from lvheng.shell.templatetags.figures import confidence
 
 
 @page

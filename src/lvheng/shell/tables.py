@@ -21,7 +21,7 @@ from lvheng.core import tables as exports
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.core.quantity import show
 from lvheng.plan.rules import State
-from lvheng.web.words import bracketed
+from lvheng.shell.words import bracketed
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _cell(column: Column, given: Any, *, first: bool) -> SafeString:
     elif isinstance(value, (Decimal, int)) and not isinstance(value, bool):
         shown = show(Decimal(value), cell.places if cell.places is not None else column.places)
     elif isinstance(value, State):
-        from lvheng.web.templatetags.figures import state
+        from lvheng.shell.templatetags.figures import state
 
         shown = state(value)
     else:

@@ -16,7 +16,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from lvheng.core.problem import Problem, ProblemError
-from lvheng.web.sight import Sight, sight_of
+from lvheng.shell.sight import Sight, sight_of
 
 Answer = Callable[..., HttpResponse]
 LONGEST_CACHED_QUERY = 300
@@ -108,7 +108,7 @@ def respond(request: HttpRequest, template: str, context: dict[str, Any], **opti
 
 def as_of(sight: Sight) -> str:
     """The note under a table: as of which position and day."""
-    from lvheng.web.words import date_label
+    from lvheng.shell.words import date_label
 
     return _("数据截至第%(position)s次入库，%(day)s。") % {
         "position": sight.view.position,

@@ -45,7 +45,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    from lvheng.web.sight import sight_of
+    from lvheng.shell.sight import sight_of
 
     def sight() -> Any:
         try:

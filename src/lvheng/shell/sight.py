@@ -22,7 +22,7 @@ from lvheng.core.region import Region
 from lvheng.observations.view import Point, TargetStanding, View, current
 from lvheng.plan.rules import State
 from lvheng.plan.schema import Body, Clause, Plan, Task
-from lvheng.web.context import actor_of
+from lvheng.shell.context import actor_of
 
 NOT_PUBLIC = "该数据尚未公开。"
 

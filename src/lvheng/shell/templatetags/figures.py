@@ -12,7 +12,7 @@
 ``{% region_link region %}`` ``{% body_link body 'as written' %}``
 ``{% spark points %}``                    small path of a target as SVG
 ``{% chart 'path' data title %}``         ECharts figure with its table; see charts.js for the kinds
-``{% table table %}``                     a :class:`lvheng.web.tables.Table`
+``{% table table %}``                     a :class:`lvheng.shell.tables.Table`
 ``{% pages page_obj %}`` ``{% problems list %}`` ``{% nothing title text %}``
 ``{{ thing|named }}`` ``{{ period|period }}`` ``{{ unit|unit }}`` ``{{ day|day }}`` ``{{ 'word'|word }}``
 ========================================  ==================================================================
@@ -41,7 +41,7 @@ from lvheng.core.quantity import show
 from lvheng.core.source import Confidence
 from lvheng.core.tables import plain
 from lvheng.plan.rules import State
-from lvheng.web import formulas, words
+from lvheng.shell import formulas, words
 
 register = template.Library()
 
@@ -311,7 +311,7 @@ def chart(kind: str, data: dict[str, Any], title: str, table: Any = None, height
 
 @register.simple_tag(takes_context=True)
 def table(context: Any, data: Any, **options: Any) -> SafeString:
-    """A :class:`lvheng.web.tables.Table` as HTML."""
+    """A :class:`lvheng.shell.tables.Table` as HTML."""
     return mark_safe(
         render_to_string("web/_table.html", {"table": data, "sight": context.get("sight"), "request": context.get("request"), **options})
     )  # fmt: skip
