@@ -61,7 +61,7 @@ def test_encodings(write, encoding):
 
 
 def test_chinese_headers_full_width_digits_signs_and_a_title_above(write):
-    text = "表1 能耗强度变化\n\n地区\t目标（%）\t规划期年数\t年份\t上升或下降（±%）\n河南\t１６％\t5\t2016年\t－７．６４％\n"
+    text = "表1 能耗强度变化\n\n地区\t目标（%）\t规划期年数\t年份\t上升或下降（±%）\n河南\t１６％\t5年\t2016年\t－７．６４％\n"
     result, _ = one(write(text))
     assert (result.target, result.first_year) == (16, 2016)
     assert round(result.progress, 2) == Decimal("45.58")

@@ -26,7 +26,9 @@ TARGET = Column(
     ("target", "目标", "降低目标", "下降目标", "五年目标", "规划目标", "规划期目标", "期末目标", "累计目标", "年度目标", "进度目标", "目标值", "目标降低率", "能耗强度降低目标", "单位gdp能耗降低目标"),
     kind="number",
 )  # fmt: skip
-YEARS = Column("years", "规划期年数", ("年数", "期数", "期限", "规划期", "规划年数", "目标年数", "n"), kind="number")
+YEARS = Column(
+    "years", "规划期年数", ("年数", "期数", "期限", "规划期", "规划年数", "目标年数", "n"), kind="number", suffix="年"
+)
 YEAR = Column("year", "年份", ("年度", "年", "报告年", "时间"))
 CHANGE = Column(
     "change_pct", "年度变化",
@@ -157,6 +159,8 @@ def _same(rows: Sequence[Row], name: str, problems: list[Problem], title: str) -
     """The one value a region's rows agree on."""
     given = [row for row in rows if row[name] is not None]
     if not given:
+        if any(name in row.unreadable for row in rows):  # said already
+            return None, rows[0].place_of(name)
         problems.append(
             Problem(
                 "energy.table.missing", f"缺少“{title}”", place=rows[0].place_of(name), fix="至少在该地区的第一行填写。"
@@ -305,6 +309,8 @@ def warn(
             problems.append(Problem("energy.warning.twice", f"“{region}”写了两次", place=row.place_of("region"), got=when, fix="每个地区每个时段只留一行。"))  # fmt: skip
             continue
         seen[region, when] = row
+        if row.unreadable & {"change_pct", "target_pct"}:  # said already
+            continue
         name = "change_pct" if change is None else "target_pct"
         if change is None or (target is None and scheme.dial.target != "none"):
             problems.append(Problem("energy.warning.incomplete", f"“{region}”数据不完整，不作预警", Severity.WARNING, row.place_of(name), fix="取得数据后补填。"))  # fmt: skip

@@ -55,6 +55,7 @@ class Column:
     aliases: tuple[str, ...] = ()
     kind: str = "text"  # text, number
     required: bool = True
+    suffix: str = ""  # a word that may follow the number, e.g. 年
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class Row:
 
     values: dict[str, Any]
     place_of: Callable[[str], Place]
+    unreadable: set[str] = field(default_factory=set)
 
     def __getitem__(self, name: str) -> Any:
         return self.values.get(name)
@@ -194,19 +196,23 @@ def _fill(
             return Place(file=file, line=number, column=i + 1 if i is not None else None, field=title)
 
         values: dict[str, Any] = {}
+        unreadable: set[str] = set()
         for column in columns:
             cell = raw.get(column.name)
             if column.kind == "number":
+                if column.suffix and isinstance(cell, str):
+                    cell = clean(cell).removesuffix(column.suffix)
                 try:
                     values[column.name] = parse_number(cell)
                 except ValueError as error:
                     values[column.name] = None
+                    unreadable.add(column.name)
                     table.problems.append(
                         Problem("energy.table.number", f"“{column.title}”{error}", place=place_of(column.name), got=str(cell)[:40], wanted="数字，如-3.20", fix="只填一个数字；缺数留空或填“—”。")
                     )  # fmt: skip
             else:
                 values[column.name] = _text(cell)
-        table.rows.append(Row(values, place_of))
+        table.rows.append(Row(values, place_of, unreadable))
 
 
 def _text(cell: Any) -> str:

@@ -103,9 +103,9 @@ def reporting_period(text: str) -> str:
     """H1 or Q1-3 from the ways tables write it (上半年, 1-6月, 2023H1, 前三季度, Q1-Q3 …)."""
     word = re.sub(r"[\s年]", "", text).replace("—", "-").replace("–", "-").replace("至", "-").upper()
     bare = re.sub(r"^\d{4}", "", word)
-    if bare in {"H1", "上半", "1-6月", "Q1-2", "Q1-Q2", "前二季度", "前两季度"}:
+    if bare in {"H1", "Q2", "上半", "上半年", "1-6月", "Q1-2", "Q1-Q2", "前二季度", "前两季度"}:
         return "H1"
-    if bare in {"Q1-3", "Q1-Q3", "前三季度", "1-9月", "1-3季度", "前3季度"}:
+    if bare in {"Q1-3", "Q1-Q3", "Q3", "前三季度", "1-9月", "1-3季度", "前3季度"}:
         return "Q1-3"
     try:
         period = Period.parse(text)
