@@ -148,9 +148,9 @@ def taken(text: str, dates: list[When]) -> list[tuple[int, int]]:
     return ranges
 
 
-def _plausible(first: int, last: int, named: list[str]) -> bool:
-    """Whether a five-year plan named in the text can be the plan's own: the deadlines lie in it."""
-    return len(named) < 3 or 2 * sum(first <= int(y) <= last for y in named) >= len(named)
+def _plausible(last: int, named: list[str]) -> bool:
+    """Whether a five-year plan named in the text can be the plan's own: enough deadlines name its last year."""
+    return len(named) < 3 or 4 * named.count(str(last)) >= len(named)
 
 
 def find_period(title: str, text: str, date: str) -> Period | None:
@@ -163,7 +163,7 @@ def find_period(title: str, text: str, date: str) -> Period | None:
         m = re.search(rf"十([{FIVE_YEAR_NAMES}])五", source)
         if m:
             first, last = five_year(m[1])
-            if source is title or _plausible(first, last, named):
+            if source is title or _plausible(last, named):
                 return Period(first, last, m[0])
         m = re.search(rf"({YEAR})年?[-—~至到]{{1,2}}({YEAR})年", source)
         if m and int(m[1]) < int(m[2]):
@@ -171,9 +171,9 @@ def find_period(title: str, text: str, date: str) -> Period | None:
         m = re.search(rf"({YEAR})年", source) if source is title else None
         if m:
             return Period(int(m[1]), int(m[1]), m[0])
-    years = sorted(int(y) for y in named)
+    years = [int(y) for y in named]
     if years:
-        last = years[len(years) // 2] if years.count(years[-1]) * 4 < len(years) else years[-1]
+        last = max(set(years), key=lambda y: (years.count(y), y))
         first = int(date[:4]) if date else last - 4
-        return Period(min(first, last), last, f"到{last}年")
+        return Period(min(first, *years), last, f"到{last}年")
     return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
+from itertools import accumulate
 
 from lvheng.plan.reading.clauses import Placed
 from lvheng.plan.reading.deadlines import When, find_dates
@@ -47,7 +49,7 @@ def read_prose(
         owner = placed[at].clause.id if at >= 0 else ""
         start = placed[at].body if at >= 0 and placed[at].start == paragraph.start else paragraph.start
         path = _path(owner, titles, parents)
-        goal = goals_told and at < 0 or any("目标" in title for title in path)
+        goal = (goals_told and at < 0) or any("目标" in title for title in path)
         if not goal and any(BACKGROUND.search(title) for title in path):
             continue
         if owner != state.clause or at < 0:
@@ -64,11 +66,18 @@ def read_prose(
         if mended.text[max(start, paragraph.end - 1) : paragraph.end] == "：" and state.leading:
             leading[owner] = state.leading
     draft.targets.extend(reader.targets)
-    inside = [t.span for t in reader.targets if not t.value_written]
+    covers = _covers(sorted(t.span for t in reader.targets if not t.value_written))
     for begin, end, words, reason in reader.left:
-        if reason == UNEXPLAINED and any(a <= begin and end <= b for a, b in inside):
+        if reason == UNEXPLAINED and covers(begin, end):
             continue  # 应100%预留: read as words
         draft.notes.append({"kind": "number", "span": [begin, end], "text": words, "reason": reason})
+
+
+def _covers(spans: list[tuple[int, int]]) -> Callable[[int, int], bool]:
+    """Whether a range lies inside one of the sorted ``spans``; each asked in the time of one look-up."""
+    starts = [a for a, _ in spans]
+    reach = list(accumulate((b for _, b in spans), max))
+    return lambda begin, end: (i := bisect_right(starts, begin)) > 0 and reach[i - 1] >= end
 
 
 def read_range(reader: PhraseReader, start: int, end: int, holes: list[tuple[int, int]], state: State) -> None:
@@ -96,6 +105,8 @@ def _sentence(reader: PhraseReader, sentence: Sentence, state: State) -> None:
         for bracket in phrase.brackets:
             _bracket(reader, bracket, state, begin)
         state.previous = phrase
+        if len(phrase.text) <= 3:
+            continue  # 其中，城区…
         state.counting = len(reader.targets) > begin and reader.targets[-1].measure in ("count", "cumulative_amount")
         state.sharing = len(reader.targets) > begin and reader.targets[-1].measure == "ratio"
     state.first_sentence = False

@@ -15,7 +15,7 @@ from lvheng.plan.reading.normalise import Mended
 # Words that end a list of bodies and give its role, longest first.
 SHARE = "按(?:照)?(?:各自)?(?:职责|职能|任务|责任)?(?:分工|职责|职能)(?:协作|合作|分别)?"
 ROLE = re.compile(
-    rf"(?P<lead>(?:共同)?(?:{SHARE})?(?:牵头|主办|主责)(?:负责|组织|落实|实施|推进)?(?:落实|实施)?)"
+    rf"(?P<lead>(?:共同|分别)?(?:{SHARE})?(?:牵头|主办|主责)(?:负责|组织|落实|实施|推进)?(?:落实|实施)?)"
     rf"|(?P<cooperate>(?:{SHARE})?(?:积极)?(?:配合|参与|参加|协办|协助|协同|会办|支持)(?:落实|实施|负责)?)"
     rf"|(?P<share>(?:等)?{SHARE}(?:共同)?(?:负责|落实|组织实施|做好|承担|推进)?(?:落实|实施|相关工作)?|分工负责|分别负责|共同负责|共同落实)"
     r"|(?P<implement>为(?:责任|实施|落实|工作)主体|负责(?:组织)?(?:具体)?(?:落实|实施)|(?:具体|组织|抓好)(?:落实|实施)|落实|实施|督促落实|承担)"
@@ -45,7 +45,9 @@ BODY_END = "局委办厅部院会处署行队所社站团校馆台组厂"  # one
 BODY = re.compile(
     rf"(?:[{BODY_END}]|政府|公司|中心|集团|单位|部门|机构|支队|大队|委员会|办公室|企业|街道|乡镇|[县区州盟旗]|[^发]展改革委|法院|高校|学校|海关|银行|园区|市|港口|电网|供电|专班)$"
 )
-GOVERNMENT = re.compile(r"(?:(?<![分支])局|委|办|厅|委员会|办公室|总队|支队)$")
+GOVERNMENT = re.compile(
+    r"(?:(?<![分支])局|委|办|厅|委员会|办公室|总队|支队|供销社|供销合作社|总工会|妇联|残联|科协|工商联)$"
+)
 LEVEL = re.compile(r"^(?:市(?!场|政[园工公管])|省|县|区(?!域)|州|盟|旗|自治区|自治州|国家|兵团)")
 PLACED = re.compile(
     r"^.*(?:供电|电网|海关|铁路)|^(?:国网|国家|中国|中央|人民|人行|民航|海关|团[市省]|各|有关|相关|其他|驻|中|华|全)|^(?!城市|都市)[^局委办厅]{1,6}(?:市(?!场|政)|省|县|区(?!域)|州|海事|海警|电监)"
@@ -151,6 +153,8 @@ def _read_roles(content: str) -> tuple[_Lists, bool, str]:
             continue
         label = LABEL.match(piece)
         if label:
+            if "领导" in label["label"]:
+                continue  # persons, not bodies
             labelled = _label_role(label["label"])
             names, opened = split_bodies(piece[label.end() :])
             lists.open_ended |= opened
@@ -173,7 +177,9 @@ def _read_roles(content: str) -> tuple[_Lists, bool, str]:
         pending = []
         kind = m.lastgroup
         if kind == "lead":
-            _assign(lists, "lead", names)
+            local = [n for n in names if LOCAL.match(n)] if not LOCAL.match(names[-1] if names else "") else []
+            _assign(lists, "lead", [n for n in names if n not in local])
+            _assign(lists, "implement", local)
         elif kind in ("cooperate", "implement"):
             _assign(lists, kind, names)
         elif kind == "sole":

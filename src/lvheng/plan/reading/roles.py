@@ -129,7 +129,7 @@ class Candidate:
     def rest(self) -> str:
         """The words after the number; "" where the next item of a list follows."""
         rest = self.text[self.end :]
-        return "" if rest.startswith("、") and self.suffix else rest
+        return "" if rest.startswith("、") and not rest[1:2].isdigit() else rest
 
 
 def role_of(c: Candidate) -> str:
@@ -179,6 +179,8 @@ def _ratio(c: Candidate) -> str:
         return TARGET
     if c.left.endswith("的") and re.search(r"达到?|超过|占", c.left):
         return TARGET
+    if VERB_AT_END.search(c.left) and WANTED.match(rest):
+        return AMOUNT  # 具备5%以上的负荷响应能力
     if c.rated and not rest and 0 < len(c.subject) <= 12 and not REACH.search(c.subject):
         return TARGET  # 清洁取暖率达到85%，其中城区100%
     return TARGET if (c.again or c.carries) and not rest else UNKNOWN

@@ -106,7 +106,7 @@ def sentences(mended: Mended, start: int, end: int, holes: list[tuple[int, int]]
                 continue
         if c in STOPS or c == "\n":
             close_sentence(i + 1, c)
-        elif c in BREAKS:
+        elif c in BREAKS and not (c == "：" and text[i - 1 : i].isdigit() and text[i + 1 : i + 2].isdigit()):
             close_phrase(c)
         elif c not in "》）〕":
             chars.append(c)

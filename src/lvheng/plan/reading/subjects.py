@@ -55,6 +55,7 @@ def clean(subject: str) -> tuple[str, str]:
         if short == subject:
             break
         subject = short
+    subject = re.sub(r"(?:比|较)上(?:一)?年(?:同期|度)?$", "", subject)
     subject = re.sub(r"在[^，]{2,14}(?:基础|水平)上$", "", subject) or subject
     subject = (
         re.sub(
