@@ -9,8 +9,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def town(db: Any) -> People:
+def town(db: Any, settings: Any) -> People:
     """A small city with people of every role; see :mod:`tests.filing.town`."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
     from tests.filing.town import build  # models may be imported when Django has started
 
     return build()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
+
+from django.conf import settings
 
 from lvheng.access.models import User
 from lvheng.core.codes import credit_check, organisation_check
@@ -44,6 +47,7 @@ class People:
 
 def build() -> People:
     """Regions of the plan, two units in two counties, and people."""
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)  # else the file server complains
     observations.load_plans()
     first, second = Subject.objects.filter(kind="region", parent__code="350100").order_by("code")[:2]
     for serial, region in ((1, first), (2, second)):

@@ -45,7 +45,8 @@ def upload(user: User, filing_id: int, raw: bytes, name: str) -> ImportJob:
     if len(raw) <= AT_ONCE:
         _read(job, raw)
     else:
-        threading.Thread(target=_in_background, args=(job.pk, raw), name=f"import-{job.pk}", daemon=False).start()
+        thread = threading.Thread(target=_in_background, args=(job.pk, raw), name=f"import-{job.pk}")
+        transaction.on_commit(thread.start)
     return job
 
 

@@ -1,0 +1,3 @@
+from tests.filing.conftest import town
+
+__all__ = ["town"]
