@@ -105,6 +105,9 @@ def test_vector_total_is_exact(rows):
     assert got == Decimal(sum(q * k for q, k in rows)).scaleb(-8)
 
 
-def test_vector_total_beyond_sixty_four_bits():
-    q, k = [9_000_000_000_000] * 3_000, [1_000_000] * 3_000
-    assert exact_total(q, k) == Decimal(9_000_000_000_000 * 1_000_000 * 3_000).scaleb(-8)
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("quantity", "factor"), [(10**10 + 7, 133_001), (9_000_000_000_001, 1_000_003), (2**62, 5)])
+def test_vector_total_beyond_sixty_four_bits(quantity, factor, sign):
+    rows = 3_000
+    got = exact_total([sign * quantity] * rows, [factor] * rows)
+    assert got == Decimal(sign * quantity * factor * rows).scaleb(-8)

@@ -274,18 +274,22 @@ SCALE = 10_000  # quantities and factors as integers of 1/10000
 def exact_total(quantities: Sequence[int], factors: Sequence[int]) -> Decimal:
     """Σ quantity × factor over integer arrays of 1/10000, exact, as Decimal tce.
 
-    int64 products are summed in blocks; a block whose sum could leave int64 is summed in Python integers.
+    int64 products are summed in blocks; a block whose sum could leave int64 is split in two parts of the quantity
+    first, and summed in Python integers only when even that could.
     """
     import numpy as np
 
     q, k = np.asarray(quantities, dtype=np.int64), np.asarray(factors, dtype=np.int64)
     total = 0
-    block = 1 << 18
+    block, part = 1 << 18, 1 << 20
     for i in range(0, len(q), block):
         a, b = q[i : i + block], k[i : i + block]
-        bound = max(int(a.max()), -int(a.min())) * max(int(b.max()), -int(b.min())) * len(a)
-        if bound < 2**63:
+        top_a, top_b = (max(int(x.max()), -int(x.min())) for x in (a, b))
+        if top_a * top_b * len(a) < 2**63:
             total += int(np.multiply(a, b).sum())
+        elif max(top_a // part + 1, part) * top_b * len(a) < 2**63:
+            high = a >> 20
+            total += int(np.multiply(high, b).sum()) * part + int(np.multiply(a & (part - 1), b).sum())
         else:
             total += sum(x * y for x, y in zip(a.tolist(), b.tolist(), strict=True))
     return Decimal(total).scaleb(-8)
