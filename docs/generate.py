@@ -35,7 +35,7 @@ FOLDERS = {
     "economy": "价格、税费与奖惩",
     "energy": "能源核算",
     "environment": "生态环境",
-    "filing": "填报表式",
+    "forms": "填报表式",
     "indicators": "指标",
     "market": "用能权与排污权",
     "people": "管理人员",

@@ -8,7 +8,7 @@ LVHENG_DEBUG     1 for development
 LVHENG_SECRET    secret key; without it one is made and kept in LVHENG_HOME
 LVHENG_HOSTS     host names, separated by commas
 LVHENG_HTTPS     1 behind HTTPS: secure cookies, HSTS, redirect
-LVHENG_ENGINE    duckdb, polars or pyspark
+LVHENG_ENGINE    duckdb, polars, pyspark or numpy
 """
 
 from __future__ import annotations
