@@ -78,7 +78,7 @@ def rows(**changes: dict[str, Any]) -> list[list[Any]]:
 
 
 def xlsx(
-    body: list[list[Any]], head: list[str] | None = None, *, sheet: str = SHEET, top: list[list[Any]] | None = None, options: dict[str, Any] | None = None,
+    body: list[list[Any]], head: list[Any] | None = None, *, sheet: str = SHEET, top: list[list[Any]] | None = None, options: dict[str, Any] | None = None,
     more: Callable[[Any, Any], None] | None = None, merged_title: str = "", before: list[str] | None = None,
 ) -> bytes:  # fmt: skip
     out = io.BytesIO()
@@ -361,6 +361,14 @@ def xls() -> Workbook:
 
 
 @made
+def xls_with_a_ring_of_sectors() -> Workbook:
+    """A chain that comes back to its start, which a reader would follow until memory ends."""
+    content = bytearray(biff(SHEET, [HEAD, *rows()]))
+    content[-512 + 4 : -512 + 8] = bytes(4)  # after the second sector the first again
+    return Workbook("205-1.xls", bytes(content), frozenset({"filing.file.damaged"}), None)
+
+
+@made
 def renamed_pdf() -> Workbook:
     return Workbook(
         "205-1.xlsx", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj<<>>endobj", frozenset({"filing.file.renamed"}), None
@@ -440,7 +448,8 @@ def truncated() -> Workbook:
 
 def compound(streams: dict[str, bytes]) -> bytes:
     """A compound file (MS-CFB, 512-byte sectors) whose streams are all of 4096 bytes or more."""
-    body, directory, fat = b"", [("Root Entry", 5, 0xFFFFFFFE, 0)], []
+    fat: list[int] = []
+    body, directory = b"", [("Root Entry", 5, 0xFFFFFFFE, 0)]
     for name, data in streams.items():
         size = max(len(data), 4096)
         data = data.ljust(-(-size // 512) * 512, b"\0")

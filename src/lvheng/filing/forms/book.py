@@ -96,7 +96,7 @@ class Form:
     def unit(self, sheet: Sheet, column: Column, key: str = "") -> str:
         """The unit of a cell; "@" is the unit of the row's key."""
         if column.unit != "@" or sheet.key is None:
-            return "" if column.unit == "@" else column.unit
+            return "" if column.unit in ("@", "1") else column.unit
         option = self.options(sheet.sheet, sheet.key.columns[0]).get(key.split("|")[0])
         return option.unit if option else ""
 

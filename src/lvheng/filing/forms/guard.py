@@ -128,7 +128,64 @@ def _ole(content: bytes, name: str) -> Traits:
             wanted="xlsx、xls或csv文件",
             fix="把表格复制到模板中再上传。",
         )
+    if not _sound_compound(content):
+        raise refuse("damaged", "文件已损坏", name, fix="用Excel打开并修复，另存为xlsx后再上传。")
     return Traits("xls")
+
+
+def _sound_compound(content: bytes) -> bool:
+    """Whether every chain of sectors of a compound file (MS-CFB) ends: the reader would follow a ring for ever."""
+    shift = int.from_bytes(content[30:32], "little")
+    if shift not in (9, 12) or len(content) < 1536:
+        return False
+    size = 1 << shift
+    count = -(-len(content) // size) - 1
+
+    def words(data: bytes) -> list[int]:
+        return [w[0] for w in struct.iter_unpack("<I", data[: len(data) // 4 * 4])]
+
+    def sector(n: int) -> bytes:
+        return content[(n + 1) * size : (n + 2) * size].ljust(size, b"\0")
+
+    def chain(table: list[int], first: int, limit: int) -> list[int] | None:
+        """The sectors from the first on; None when they leave the file or come back."""
+        found: list[int] = []
+        seen: set[int] = set()
+        while first < 0xFFFFFFF0:
+            if first in seen or first >= min(len(table), limit):
+                return None
+            seen.add(first)
+            found.append(first)
+            first = table[first]
+        return found
+
+    header = words(content[44:512])
+    fat_at, difat = header[8:], header[6]
+    seen: set[int] = set()
+    while difat < 0xFFFFFFF0:
+        if difat in seen or difat >= count:
+            return False
+        seen.add(difat)
+        *more, difat = words(sector(difat))
+        fat_at += more
+    fat = [w for n in fat_at if n < 0xFFFFFFF0 and n < count for w in words(sector(n))]
+    if any(count <= n < 0xFFFFFFF0 for n in fat_at):
+        return False
+    directory = chain(fat, header[1], count)
+    mini_sectors = chain(fat, header[4], count)
+    if directory is None or mini_sectors is None:
+        return False
+    mini = [w for n in mini_sectors for w in words(sector(n))]
+    entries = b"".join(map(sector, directory))
+    for at in range(0, len(entries) - 127, 128):
+        kind, first = entries[at + 66], int.from_bytes(entries[at + 116 : at + 120], "little")
+        length = int.from_bytes(entries[at + 120 : at + 124], "little")
+        if kind not in (2, 5) or (kind == 2 and length == 0):
+            continue
+        small = kind == 2 and length < header[3]
+        if chain(mini if small else fat, first, len(mini) if small else count) is None:
+            return False
+    return True
 
 
 def _protected(name: str) -> ProblemError:

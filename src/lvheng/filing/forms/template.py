@@ -155,7 +155,7 @@ class _Writer:
 
     def _heading(self, column: Column) -> str:
         star = "*" if column.required else ""
-        unit = f"（{column.unit}）" if column.unit and column.unit != "@" else ""
+        unit = f"（{column.unit}）" if column.unit not in ("", "@", "1") else ""
         return f"{star}{column.title.zh}{unit}"
 
     def _table(self, sheet: Sheet, page: Any) -> None:
