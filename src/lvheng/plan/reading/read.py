@@ -79,6 +79,8 @@ def read_text(text: str, *, name: str = "", bodies: Mapping[str, str] | None = N
         plan_year = draft.period.end
     elif draft.doc.get("date"):
         plan_year = int(draft.doc["date"][:4])
+    elif number := re.search(r"〔(\d{4})〕", draft.doc.get("number", "")):
+        plan_year = int(number[1])
     read_prose(draft, mended, placed, [(f.start, f.end) for f in notes if not f.inline], plan_year)
     read_tables(draft, mended, placed, plan_year)
     draft.targets.sort(key=lambda t: (t.span, t.value_span or t.span))

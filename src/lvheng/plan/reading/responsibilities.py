@@ -15,7 +15,7 @@ from lvheng.plan.reading.normalise import Mended
 # Words that end a list of bodies and give its role, longest first.
 SHARE = "按(?:照)?(?:各自)?(?:职责|职能|任务|责任)?(?:分工|职责|职能)(?:协作|合作|分别)?"
 ROLE = re.compile(
-    rf"(?P<lead>(?:共同|分别)?(?:{SHARE})?(?:牵头|主办|主责)(?:负责|组织|落实|实施|推进)?(?:落实|实施)?)"
+    rf"(?P<lead>(?:共同|分别)?(?:{SHARE})?(?:牵头|主办|主责)(?:负责|组织|落实|实施|推进|督导|督办|督促|协调|抓总|统筹)?(?:落实|实施)?)"
     rf"|(?P<cooperate>(?:{SHARE})?(?:积极)?(?:配合|参与|参加|协办|协助|协同|会办|支持)(?:落实|实施|负责)?)"
     rf"|(?P<share>(?:等)?{SHARE}(?:共同)?(?:负责|落实|组织实施|做好|承担|推进)?(?:落实|实施|相关工作)?|分工负责|分别负责|共同负责|共同落实)"
     r"|(?P<implement>为(?:责任|实施|落实|工作)主体|负责(?:组织)?(?:具体)?(?:落实|实施)|(?:具体|组织|抓好)(?:落实|实施)|落实|实施|督促落实|承担)"
@@ -98,11 +98,35 @@ def _outside(text: str, marks: str) -> list[str]:
     return parts
 
 
+CUT_LOCAL = re.compile(r"^各(?:相关|有关)?[县市区镇乡旗](?:（[县市区、]+）)?$")
+LOCAL_TAIL = re.compile(r"^(?:[县市区镇乡]|街道|自治县|（)")
+ZONES = re.compile(
+    r"^(?P<place>[\u4e00-\u9fff]{2,3})(?P<tail>(?:经济技术|高新技术|经济|高新|工业|产业)(?:产业)?(?:开发|园|新)?区管(?:理)?委(?:员)?会)$"
+)
+
+
+def _shared_tails(parts: list[str]) -> list[str]:
+    """各县、区人民政府 is one body; 甲、乙、丙经济开发区管委会 are three of a kind."""
+    joined: list[str] = []
+    for part in parts:
+        if joined and CUT_LOCAL.match(joined[-1]) and LOCAL_TAIL.match(part):
+            joined[-1] += "、" + part
+            continue
+        m = ZONES.match(part)
+        if m:
+            i = len(joined)
+            while i and re.fullmatch(r"[\u4e00-\u9fff]{2,3}", joined[i - 1]) and not BODY.search(joined[i - 1]):
+                i -= 1
+                joined[i] += m["tail"]
+        joined.append(part)
+    return joined
+
+
 def split_bodies(text: str) -> tuple[list[str], bool]:
     """Names of a list of bodies, and whether the list is left open by 等."""
     opened = False
     names: list[str] = []
-    for part in _outside(text, "、，；"):
+    for part in _shared_tails(_outside(text, "、，；")):
         for name in JOIN.split(part):
             name = LEADING.sub("", name.strip("。： “”"))
             m = TAIL.search(name)
@@ -177,9 +201,11 @@ def _read_roles(content: str) -> tuple[_Lists, bool, str]:
         pending = []
         kind = m.lastgroup
         if kind == "lead":
-            local = [n for n in names if LOCAL.match(n)] if not LOCAL.match(names[-1] if names else "") else []
-            _assign(lists, "lead", [n for n in names if n not in local])
-            _assign(lists, "implement", local)
+            governments = [n for n in names if LOCAL.match(n)]
+            if len(governments) == len(names):
+                governments = []
+            _assign(lists, "lead", [n for n in names if n not in governments])
+            _assign(lists, "implement", governments)
         elif kind in ("cooperate", "implement"):
             _assign(lists, kind, names)
         elif kind == "sole":

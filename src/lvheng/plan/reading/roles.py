@@ -23,12 +23,13 @@ AMOUNT_VERB = re.compile(
     r"新建改造|新改扩建|改扩建|新改建|新建|新增|改建|扩建|建设|建成|建立|建造|建有|创建|培育|打造|完成|实施|开展|改造|淘汰|推广应用|推广|形成|发展|布局|投放|组织|整治|修复|"
     r"治理|关停|关闭|退出|压减|压缩|削减|减少|更新|更换|替代|替换|引进|遴选|评选|评定|认定|选树|支持|安装|配备|配置|投运|投入|达成|实现|腾出|腾退|节约|节能|节水|减排|回收|"
     r"利用|处置|处理|铺设|敷设|拆除|搬迁|核发|推进|推出|营造|造林|绿化|增加|累计|培训|规模|设立|安排|争取|筹集|入选|消纳|报废|清理|带动|具备|拥有|储备|取缔|填埋|调出|转移|"
-    r"引导|推动|开通|开行|加装|增设|布设|选择|选取|投放|启用|打通|疏浚|清淤|封育|创成|命名|摘牌|退减|压采|受理|化解|置换|"
+    r"引导|推动|启动|开通|开行|加装|增设|布设|选择|选取|投放|启用|打通|疏浚|清淤|封育|创成|命名|摘牌|退减|压采|受理|化解|置换|"
     r"投产|竣工|落实|达到|力争|装机|供应|覆盖|惠及|受益|种植|退耕|还林|监测|检查|抽查|举办|发放|签订"
 )
 GROW_VERB = re.compile(r"(?:新增|形成|完成|实现|新建|建成)$")
 VERB_AT_END = re.compile(rf"(?:{AMOUNT_VERB.pattern})$")
 ENUMERATED = re.compile(r"(?:等|共|共计)$")
+LISTED = re.compile(r"等(?:共计?)?$")  # 甲、乙、丙等3条河流
 REACH = re.compile(
     r"建成|达到|完成|实现|具备|配备|通过|开展|实施|采用|使用|安装|得到|建立|执行|纳入|符合|满足|覆盖|达标|创建|设置|配套|改造|退出|淘汰|利用|更新|建设|稳定|成为|用于"
 )
@@ -114,6 +115,7 @@ class Candidate:
     following: str = ""  # the next phrase of the sentence
     listed: bool = False  # the phrase before told how many of something else are to be built
     rated: bool = False  # the phrase before gave a rate
+    bracketed: bool = False
     weighs: bool = False  # the number is a weight of an assessment
     item_end: int = 0  # where the noun that the number counts ends, in a list of counted things
 
@@ -218,6 +220,8 @@ def _quantity(c: Candidate, plain: str) -> str:
         return TARGET if first.unit or bound.change else UNKNOWN
     if verb and not (plain == "元" and MONEY.search(c.left)):
         return AMOUNT
+    if c.bracketed:
+        return SCOPE  # （运距500公里以上）
     if MEASURE_NOUN.search(c.subject) and not rest and first.unit:
         return TARGET
     return TARGET if c.suffix and not rest and c.subject else UNKNOWN

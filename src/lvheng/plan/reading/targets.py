@@ -113,7 +113,7 @@ class PhraseReader:
         before, subject_before = len(self.targets), state.subject
         numbers = find_numbers(text, taken(text, dates))
         if numbers:
-            self._numbers(phrase, numbers, dates, due, state)
+            self._numbers(phrase, numbers, dates, due, state, bracketed)
         if due and not bracketed:
             state.deadline = (coming or due)[-1]
             others = text[: due[0].start] + text[due[-1].end :]
@@ -135,7 +135,15 @@ class PhraseReader:
 
     # -- numbers --------------------------------------------------------------------------------
 
-    def _numbers(self, phrase: Phrase, numbers: list[Number], dates: list[When], due: list[When], state: State) -> None:
+    def _numbers(
+        self,
+        phrase: Phrase,
+        numbers: list[Number],
+        dates: list[When],
+        due: list[When],
+        state: State,
+        bracketed: bool = False,
+    ) -> None:
         """Read the numbers of a phrase from left to right; base values wait for the number they are the base of."""
         text = phrase.text
         done = 0
@@ -160,6 +168,7 @@ class PhraseReader:
                                   base_when=base_when, subject_end=subject_end)  # fmt: skip
             if index + 1 < len(groups):
                 candidate.item_end = _item_end(text, end, groups[index + 1][0].start)
+            candidate.bracketed = bracketed
             candidate.again = made_before and bool(roles.AGAIN.fullmatch(text[done : group[0].start]))
             if self._candidate(phrase, candidate, state):
                 base_values, base_when, made_before = [], None, True
@@ -245,7 +254,7 @@ class PhraseReader:
             confidence -= 0.1
             reasons.append("中文数字")
         kind = QUANTITATIVE
-        if roles.ENUMERATED.search(c.left) and first.is_count:
+        if roles.LISTED.search(c.left) and first.is_count:
             kind = ACTION
             reasons.append("列举对象的数目")
         elif (
@@ -377,7 +386,7 @@ class PhraseReader:
         ):
             target.baseline_year = when.first_year - 1
         elif self._to_the_end(when) and role == roles.AMOUNT and target.measure == "cumulative_amount":
-            own = roles.AMOUNT_VERB.search(c.text, c.done, number.start)
+            own = roles.AMOUNT_VERB.match(c.text[c.done : number.start].lstrip("、，和及"))
             new = NEW.search(c.text, c.done if own else 0, number.start)  # 新增能力12万吨/日、管网300公里
             target.baseline_year = self.period.base_year if new else None
 
