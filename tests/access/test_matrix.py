@@ -180,7 +180,6 @@ EXPECTED: dict[str, tuple[Who | None, Who | None]] = {
     "invitation_withdraw": (None, same({"administrator"})),
     "account": (same(EVERY), None),
     "account_password": (None, same(EVERY)),
-    "account_totp": (None, same(EVERY)),
     "account_hand_over": (None, same(EVERY)),
     "account_take_back": (None, same(EVERY)),
     "audit": (same({"auditor", "administrator"}), None),

@@ -14,6 +14,7 @@ from lvheng.core.problem import ProblemError
 
 # (address name, title, permission). A room whose address does not exist yet is passed over.
 NAVIGATION = (
+    ("filings", _("填报"), Permission.VIEW_UNIT),
     ("plan", _("方案"), Permission.VIEW_PUBLIC),
     ("regions", _("县区"), Permission.VIEW_PUBLIC),
     ("bodies", _("责任单位"), Permission.VIEW_PUBLIC),
@@ -21,6 +22,8 @@ NAVIGATION = (
     ("rules", _("规则"), Permission.VIEW_PUBLIC),
     ("verification", _("复算核对"), Permission.VIEW_PUBLIC),
     ("plan_read", _("读方案"), Permission.VIEW_PUBLIC),
+    ("people", _("人员"), Permission.ADMINISTER),
+    ("audit", _("审计"), Permission.AUDIT),
 )
 
 

@@ -48,7 +48,9 @@ def waiting(request: HttpRequest, sight: Sight) -> list[dict[str, Any]]:
     """Sections of work to do. Rooms that hold such work add theirs here; drafts of plans are the first."""
     from lvheng.plan.models import PlanDraft
 
-    found: list[dict[str, Any]] = []
+    from lvheng.filing.waiting import sections
+
+    found: list[dict[str, Any]] = sections(request.user)
     if may(sight.actor, Permission.EDIT_PLAN):
         drafts = PlanDraft.objects.filter(finished=False).order_by("-changed_at")[:8]
         found.append({"title": _("读入待核对的方案"), "items": [(d.get_absolute_url(), d.title, d.summary) for d in drafts], "empty": _("没有待核对的方案。")})  # fmt: skip

@@ -1,0 +1,215 @@
+"""Use cases of accounts: invitations, joining, handing duties over, stopping an account. All in the audit chain."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from lvheng.access.models import Delegation, Invitation, User, append_event
+from lvheng.access.roles import Permission, Role, may
+from lvheng.core.problem import Place, Problem, ProblemError
+
+VALID = timedelta(days=7)
+LONGEST = timedelta(days=92)
+
+
+def refuse(code: str, message: str, *, field: str = "", got: str = "", wanted: str = "", fix: str = "") -> ProblemError:
+    return ProblemError(Problem(f"access.{code}", message, place=Place(field=field), got=got, wanted=wanted, fix=fix))
+
+
+def _administrator(user: User) -> str:
+    if not may(user.actor, Permission.ADMINISTER):
+        raise refuse("denied", "您没有办理此事的权限", wanted="系统管理员的账号", fix="请系统管理员办理。")
+    return user.actor.name
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@transaction.atomic
+def invite(user: User, given: Mapping[str, str]) -> str:
+    """Offer an account; returns the secret of the link, shown once."""
+    by = _administrator(user)
+    role, name = given.get("role", ""), given.get("full_name", "").strip()
+    if not name:
+        raise refuse("invite.name", "没有填写姓名", field="姓名", fix="填写受邀人姓名。")
+    if role not in {r.value for r in Role if r is not Role.PUBLIC}:
+        raise refuse("invite.role", "没有选择角色", field="角色", fix="从列表中选择。")
+    need = {"county": "region", "enterprise": "unit", "verifier": "unit", "department": "body", "lead": "body"}.get(
+        role, ""
+    )
+    if need and not given.get(need, "").strip():
+        words = {"region": "所属地区", "unit": "所属企业", "body": "单位"}[need]
+        raise refuse(
+            "invite.scope",
+            f"没有填写{words}",
+            field=words,
+            wanted=f"{Role(role).label}须写明{words}",
+            fix="填写后再邀请。",
+        )
+    secret = secrets.token_urlsafe(32)
+    now = timezone.now()
+    scope = {k: given.get(k, "").strip() for k in ("body", "region", "unit")}
+    Invitation.objects.create(digest=_digest(secret), full_name=name[:40], role=role, made_by=by, made_at=now, expires_at=now + VALID,
+                              body=scope["body"][:64], region=scope["region"][:16], unit=scope["unit"][:32])  # fmt: skip
+    append_event(by, "邀请人员", name[:40], {"角色": role, **scope})
+    return secret
+
+
+@transaction.atomic
+def withdraw_invitation(user: User, invitation_id: int) -> None:
+    by = _administrator(user)
+    if Invitation.objects.filter(pk=invitation_id, used_by=None, withdrawn_at=None).update(withdrawn_at=timezone.now()):
+        append_event(by, "撤回邀请", f"邀请{invitation_id}")
+
+
+def invitation(secret: str) -> Invitation:
+    """The open invitation of a link; raises ProblemError when there is none."""
+    found = Invitation.objects.filter(digest=_digest(secret)).first()
+    if found is None or not found.open:
+        raise refuse("invitation.unknown", "邀请不存在、已使用或已过期", fix="请系统管理员重新邀请。")
+    return found
+
+
+@transaction.atomic
+def join(secret: str, username: str, password: str) -> User:
+    """Open the account that was offered."""
+    offered = Invitation.objects.select_for_update().get(pk=invitation(secret).pk)
+    if not offered.open:
+        raise refuse("invitation.unknown", "邀请已使用", fix="请直接登录。")
+    name = username.strip()
+    try:
+        UnicodeUsernameValidator()(name)
+    except ValidationError:
+        raise refuse(
+            "join.username", "账号只能用文字、数字和 @.+-_", field="账号", got=name[:40], fix="换一个账号。"
+        ) from None
+    if not name or len(name) > 60 or User.objects.filter(username__iexact=name).exists():
+        raise refuse(
+            "join.username",
+            "账号已有人使用，或长度不合要求",
+            field="账号",
+            got=name[:40],
+            wanted="60字以内、未被使用的账号",
+            fix="换一个账号。",
+        )
+    user = User(
+        username=name,
+        full_name=offered.full_name,
+        role=offered.role,
+        body=offered.body,
+        region=offered.region,
+        unit=offered.unit,
+    )
+    _good(password, user)
+    user.set_password(password)
+    user.save()
+    offered.used_by = user
+    offered.save(update_fields=["used_by"])
+    append_event(user.actor.name, "开立账号", name, {"角色": user.role})
+    return user
+
+
+def _good(password: str, user: User) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise refuse(
+            "password.weak",
+            "口令不合要求",
+            field="口令",
+            wanted="至少10位，不全是数字，不是常用口令，不与账号姓名相似",
+            fix="；".join(error.messages),
+        ) from None
+
+
+@transaction.atomic
+def change_password(user: User, old: str, new: str) -> None:
+    if not user.check_password(old):
+        raise refuse("password.wrong", "现口令不对", field="现口令", fix="核对后重新填写。")
+    _good(new, user)
+    user.set_password(new)
+    user.save(update_fields=["password"])
+    append_event(user.actor.name, "修改口令", user.username)
+
+
+@transaction.atomic
+def change_person(user: User, user_id: int, given: Mapping[str, str]) -> User:
+    """Change a person's role and body, or stop the account; nobody does it to itself."""
+    by = _administrator(user)
+    person = User.objects.select_for_update().filter(pk=user_id).first()
+    if person is None:
+        raise refuse("person.unknown", "没有这个人员", fix="从人员页面进入。")
+    if person.pk == user.pk:
+        raise refuse("person.self", "不能改动自己的角色和状态", wanted="由另一位系统管理员办理")
+    before = {f: getattr(person, f) for f in ("role", "body", "region", "unit", "is_active")}
+    if given.get("role") in {r.value for r in Role}:
+        person.role = given["role"]
+    for field in ("body", "region", "unit"):
+        if field in given:
+            setattr(person, field, given[field].strip()[: User._meta.get_field(field).max_length])
+    if "active" in given:
+        person.is_active = given["active"] == "1"
+    person.save()
+    after = {f: getattr(person, f) for f in before}
+    append_event(by, "变更人员", person.username, {k: [before[k], after[k]] for k in before if before[k] != after[k]})
+    return person
+
+
+@transaction.atomic
+def hand_over(user: User, receiver: str, first: date, last: date, reason: str) -> Delegation:
+    """Let a colleague do one's filing for some days."""
+    other = User.objects.filter(username=receiver.strip(), is_active=True).first()
+    if other is None or other.pk == user.pk:
+        raise refuse(
+            "hand_over.receiver",
+            "没有这个账号，或是本人",
+            field="移交给",
+            got=receiver[:40],
+            wanted="在用的其他账号",
+            fix="核对账号。",
+        )
+    if not may(other.actor, Permission.FILE) or not may(user.actor, Permission.FILE):
+        raise refuse(
+            "hand_over.role",
+            "填报只能移交给有填报职责的人员",
+            field="移交给",
+            got=other.role_label,
+            fix="换一位经办人。",
+        )
+    if last < first or last - first > LONGEST or last < timezone.localdate():
+        raise refuse(
+            "hand_over.days",
+            "起止日期不合要求",
+            field="日期",
+            wanted=f"结束不早于开始和今天，不超过{LONGEST.days}天",
+            fix="改正日期。",
+        )
+    if not reason.strip():
+        raise refuse("hand_over.reason", "没有填写事由", field="事由", fix="填写事由。")
+    made = Delegation.objects.create(
+        giver=user,
+        receiver=other,
+        first_day=first,
+        last_day=last,
+        reason=reason.strip()[:200],
+        made_by=user.actor.name,
+        made_at=timezone.now(),
+    )
+    append_event(user.actor.name, "移交填报", other.username, {"起": first, "止": last, "事由": reason.strip()[:200]})
+    return made
+
+
+@transaction.atomic
+def take_back(user: User, delegation_id: int) -> None:
+    if Delegation.objects.filter(pk=delegation_id, giver=user, ended_at=None).update(ended_at=timezone.now()):
+        append_event(user.actor.name, "收回移交", f"移交{delegation_id}")
