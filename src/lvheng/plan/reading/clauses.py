@@ -24,6 +24,7 @@ MAKES: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"(?P<n>[①-⑳])"), "{n}"),
 ]
 TITLE_LIMIT = 40
+PLAN_TITLE = re.compile(r"[^，。；：、]{4,50}(?:方案|规划|意见|计划|要点|细则|措施)(?:（[^）]{1,20}）)?")
 # Words that a title does not hold: then the first sentence is the clause's own text.
 NOT_TITLE = re.compile(r"[，；]|\d%|^到\d{4}年")
 
@@ -75,13 +76,19 @@ def find_clauses(mended: Mended) -> list[Placed]:
     placed: list[Placed] = []
     stack: list[Placed] = []
     seen: dict[str, int] = {}
+    titled = False  # a title of a plan stands right above
     for paragraph in mended.paragraphs:
         if paragraph.cells:
             continue
         found = _numbering(text, paragraph.start, paragraph.end)
         if not found:
+            words = text[paragraph.start : paragraph.end]
+            titled = bool(placed) and (titled or PLAN_TITLE.fullmatch(words) is not None)
             continue
         rank, part, body = found
+        if titled and part == "一" and part in seen and not any(p.clause.id.startswith("附") for p in placed):
+            placed, stack, seen = [], [], {}  # what stood before was the notice that issues the plan
+        titled = False
         while stack and stack[-1].rank >= rank:
             stack.pop()
         parent = stack[-1].clause.id if stack else ""

@@ -69,7 +69,10 @@ def clean(subject: str) -> tuple[str, str]:
         )
         or subject
     )
-    return subject.strip("，、：；"), scope
+    subject = subject.strip("，、：；")
+    if subject.count("“") != subject.count("”"):  # a quoted name at the edge lost one of its marks
+        subject = "“" + subject if subject.count("”") > subject.count("“") else subject + "”"
+    return subject, scope
 
 
 def carried(subject: str, before: str) -> str:

@@ -118,9 +118,8 @@ class PhraseReader:
             state.deadline = (coming or due)[-1]
             others = text[: due[0].start] + text[due[-1].end :]
             leads = due[-1].of_period or LEADING.match(others) or (due[0].start == 0 and text[:1] in "到至截“")
-            lasting = state.first_sentence and not BY_THEN.search(
-                due[-1].words
-            )  # 到2018年 holds on, a later one does not
+            # 到2018年 in a clause's first sentence holds on; 用3年时间, or a date further down, does not.
+            lasting = state.first_sentence and not due[-1].of_period and not BY_THEN.search(due[-1].words)
             if leads and not self._past(due[-1]) and (lasting or self._to_the_end(due[-1]) or not self.period):
                 state.leading = due[-1]
             state.years = due
@@ -385,6 +384,8 @@ class PhraseReader:
             and changes
         ):
             target.baseline_year = when.first_year - 1
+        elif changes and any("累计" in w for w in c.bound.words) and self._to_the_end(when):
+            target.baseline_year = self.period.base_year
         elif self._to_the_end(when) and role == roles.AMOUNT and target.measure == "cumulative_amount":
             own = roles.AMOUNT_VERB.match(c.text[c.done : number.start].lstrip("、，和及"))
             new = NEW.search(c.text, c.done if own else 0, number.start)  # 新增能力12万吨/日、管网300公里
@@ -489,6 +490,9 @@ def _groups(numbers: list[Number], text: str) -> list[list[Number]]:
                 groups[-1].append(n)
                 continue
         groups.append([n])
+    for group in groups:
+        for n in group:
+            n.unit = n.unit or group[-1].unit  # 57、54、55微克/立方米
     return groups
 
 
