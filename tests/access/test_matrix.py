@@ -52,7 +52,7 @@ def _routes(patterns: Any, prefix: str, room: str) -> Iterator[Route]:
                 p.name or getattr(p.callback, "__name__", ""),
                 "/" + path,
                 tuple(p.pattern.converters),
-                p.callback.__module__ if not room else room,
+                room or p.callback.__module__,
             )
 
 
