@@ -25,8 +25,8 @@ COUNT_WORD = re.compile(
     r"(?!百分点|体|别|性|阶段|方面|领域|级|一|等级|层|环节|类|重点|结合|统一|转变|到位|率先|专项|坚持|必须|行动|原则|维度|月|小时|工作日|百分)"
 )
 # A figure after these is part of a name, an order or a clock, not an amount.
-ORDER_BEFORE = re.compile(r"“$|\d×$|第$|前$|国$")  # whatever unit follows
-NAME_BEFORE = re.compile(r"[A-Za-zα-ωⅠ-Ⅻ#№+]$|第$|前$|国$|\d[:：∶.]$")
+ORDER_BEFORE = re.compile(r"“$|\d×$|第$|前$|(?<![全各我中外本])国$")  # whatever unit follows
+NAME_BEFORE = re.compile(r"[A-Za-zα-ωⅠ-Ⅻ#№+]$|第$|前$|(?<![全各我中外本])国$|\d[:：∶.]$")
 NAME_AFTER = re.compile(r"[A-Za-z]|[:：∶]\d|\+\d|号(?!线)|届|[#＃]")
 NOT_AMOUNT_UNITS = {"年", "月", "日", "分", "位", "期", "类", "部"}
 
