@@ -369,6 +369,16 @@ def xls_with_a_ring_of_sectors() -> Workbook:
 
 
 @made
+def xls_table_too_large() -> Workbook:
+    """A damaged size record, by which a reader would set aside more memory than there is."""
+    content = biff(SHEET, [HEAD, *rows()])
+    at = content.index(struct.pack("<HHII", 0x200, 14, 0, len(ROWS) + 1))
+    return Workbook(
+        "205-1.xls", content[: at + 4] + b"\0\0\0\xe0" + content[at + 8 :], frozenset({"filing.file.too_far"}), None
+    )
+
+
+@made
 def renamed_pdf() -> Workbook:
     return Workbook(
         "205-1.xlsx", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj<<>>endobj", frozenset({"filing.file.renamed"}), None

@@ -11,6 +11,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lvheng.core.problem import Place, Problem, ProblemError
@@ -128,16 +129,82 @@ def _ole(content: bytes, name: str) -> Traits:
             wanted="xlsx、xls或csv文件",
             fix="把表格复制到模板中再上传。",
         )
-    if not _sound_compound(content):
+    stream = _workbook_stream(content)
+    if stream is None:
         raise refuse("damaged", "文件已损坏", name, fix="用Excel打开并修复，另存为xlsx后再上传。")
-    return Traits("xls")
+    traits = Traits("xls")
+    for position, start in enumerate(_sheet_starts(stream)):
+        traits.errors[position] = _scan_biff(stream, start, name)
+    return traits
 
 
-def _sound_compound(content: bytes) -> bool:
-    """Whether every chain of sectors of a compound file (MS-CFB) ends: the reader would follow a ring for ever."""
+_BIFF_CELLS = {0x06, 0x201, 0x203, 0x204, 0x205, 0x27E, 0xBD, 0xBE, 0xD6, 0xFD, 0x02, 0x03, 0x04, 0x05, 0x206, 0x406}
+_BIFF_ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
+
+
+def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+    """The records of a BIFF stream from a place on."""
+    while 0 <= at <= len(stream) - 4:
+        kind, length = struct.unpack_from("<HH", stream, at)
+        yield kind, stream[at + 4 : at + 4 + length]
+        at += 4 + length
+
+
+def _sheet_starts(stream: bytes) -> list[int]:
+    """Where the sheets begin, in the order of the workbook."""
+    found = []
+    for kind, data in _records(stream, 0):
+        if kind == 0x0A:
+            break
+        if kind == 0x85 and len(data) >= 6:
+            found.append(int.from_bytes(data[:4], "little"))
+    return found
+
+
+def _scan_biff(stream: bytes, start: int, name: str) -> dict[tuple[int, int], str]:
+    """The error values of a sheet. Raises ProblemError when the reader's table over its cells would not fit."""
+    errors: dict[tuple[int, int], str] = {}
+    rows = columns = depth = 0
+    for kind, data in _records(stream, start):
+        if kind in (0x809, 0x409, 0x209, 0x09):
+            depth += 1
+        elif kind == 0x0A:
+            depth -= 1
+            if depth <= 0:
+                break
+        elif kind == 0x200 and len(data) >= 10:
+            first, last, left, right = (
+                struct.unpack_from("<IIHH", data) if len(data) >= 14 else struct.unpack_from("<HHHH", data)
+            )
+            rows, columns = max(rows, first + 1, last + 1), max(columns, left + 1, right + 1)  # they may be reversed
+        elif kind in _BIFF_CELLS and len(data) >= 6:
+            row, column = struct.unpack_from("<HH", data)
+            end = int.from_bytes(data[-2:], "little") if kind in (0xBD, 0xBE) else column
+            rows, columns = max(rows, row + 1), max(columns, column + 1, end + 1)
+            if kind == 0x205 and len(data) >= 8 and data[7]:
+                errors[row, column] = _BIFF_ERRORS.get(data[6], "#N/A")
+            elif kind in (0x06, 0x206, 0x406) and len(data) >= 14 and data[12:14] == b"\xff\xff" and data[6] == 2:
+                errors[row, column] = _BIFF_ERRORS.get(data[8], "#N/A")
+    if rows > MAX_ROWS or rows * columns > MAX_AREA:
+        raise refuse(
+            "too_far",
+            "工作表的使用范围过大",
+            name,
+            got=f"{rows}行{columns}列",
+            wanted=f"不超过{MAX_ROWS}行",
+            fix="删去表格以外的行和列，另存为xlsx后再上传。",
+        )
+    return errors
+
+
+def _workbook_stream(content: bytes) -> bytes | None:
+    """The workbook in a compound file (MS-CFB), or None when there is none or a chain of sectors runs in a ring.
+
+    The reader would follow a ring until memory ends.
+    """
     shift = int.from_bytes(content[30:32], "little")
     if shift not in (9, 12) or len(content) < 1536:
-        return False
+        return None
     size = 1 << shift
     count = -(-len(content) // size) - 1
 
@@ -164,28 +231,37 @@ def _sound_compound(content: bytes) -> bool:
     seen: set[int] = set()
     while difat < 0xFFFFFFF0:
         if difat in seen or difat >= count:
-            return False
+            return None
         seen.add(difat)
         *more, difat = words(sector(difat))
         fat_at += more
     fat = [w for n in fat_at if n < 0xFFFFFFF0 and n < count for w in words(sector(n))]
     if any(count <= n < 0xFFFFFFF0 for n in fat_at):
-        return False
+        return None
     directory = chain(fat, header[1], count)
     mini_sectors = chain(fat, header[4], count)
     if directory is None or mini_sectors is None:
-        return False
+        return None
     mini = [w for n in mini_sectors for w in words(sector(n))]
     entries = b"".join(map(sector, directory))
+    books: list[bytes] = []
+    root = b""
     for at in range(0, len(entries) - 127, 128):
         kind, first = entries[at + 66], int.from_bytes(entries[at + 116 : at + 120], "little")
         length = int.from_bytes(entries[at + 120 : at + 124], "little")
         if kind not in (2, 5) or (kind == 2 and length == 0):
             continue
         small = kind == 2 and length < header[3]
-        if chain(mini if small else fat, first, len(mini) if small else count) is None:
-            return False
-    return True
+        sectors = chain(mini if small else fat, first, len(mini) if small else count)
+        if sectors is None:
+            return None
+        if kind == 5:
+            root = b"".join(map(sector, sectors))
+        title = entries[at : at + 64].decode("utf-16-le", "replace").split("\0", 1)[0].lower()
+        if title in ("workbook", "book"):
+            parts = (root[n * 64 : n * 64 + 64] for n in sectors) if small else map(sector, sectors)
+            books.append(b"".join(parts)[:length])
+    return max(books, key=len, default=None)
 
 
 def _protected(name: str) -> ProblemError:

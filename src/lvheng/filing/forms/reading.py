@@ -433,14 +433,6 @@ def read_file(content: bytes, name: str, form: Form, period: Period | None = Non
         words = {str(row[0]): str(row[1]) for row in meta.rows if len(row) > 1}
         reader.reading.form_id, reader.reading.period = words.get("form", ""), words.get("period", "")
         _of_another(reader, form, period)
-    if traits.kind == "xls":
-        reader.tell(
-            "file.xls",
-            "旧版xls文件中的错误值（如#N/A）读出来是空白，请留意空白处",
-            severity=Severity.NOTICE,
-            title=grids[0].title if grids else "",
-            fix="另存为xlsx后上传可得到更细的核对。",
-        )
     reader.match(grids)
     return reader.done()
 
