@@ -60,7 +60,7 @@ def ensure_accounts(plan: Plan) -> list[Account]:
     """Make the accounts that are missing; the others stay as they are."""
     known = {u.username: u for u in User.objects.filter(username__startswith="demo-")}
     shown = []
-    for person in _people(plan):
+    for person in people(plan):
         user = known.get(person.username)
         if user is None:
             user = User.objects.create(
@@ -91,7 +91,7 @@ def _salt(username: str) -> str:
     return _derived("salt", username)[:32]
 
 
-def _people(plan: Plan) -> Iterator[_Person]:
+def people(plan: Plan) -> Iterator[_Person]:
     """One person a role, of bodies and places that the plan names."""
     leads = Counter(name for note in plan.notes for name in note.lead)
     shared = Counter(name for note in plan.notes for name in note.others)

@@ -16,9 +16,11 @@ from django.db.models import Max
 from django.utils import timezone
 
 from lvheng.access.models import append_event
+from lvheng.access.roles import Role
 from lvheng.core.period import Kind, Period
 from lvheng.core.problem import ProblemError
 from lvheng.core.source import Confidence, Source
+from lvheng.demo.accounts import people
 from lvheng.filing import content, forms, registry
 from lvheng.filing.models import Body, Filing, FilingVersion, Remark, Step
 from lvheng.observations import view
@@ -47,8 +49,15 @@ def load_filings(today: date | None = None) -> int:
         return 0
     with transaction.atomic():
         registry.refresh(since=period.start)
-        bodies = [b for b in Body.objects.filter(kind="unit", subject__synthetic=True).select_related("subject") if content.applies(form, b)]
-        return _fill(bodies, form, period)
+        to_try = {
+            p.unit for p in people(view.current().plan) if p.role is Role.ENTERPRISE
+        }  # has its form still to file
+        units = (
+            Body.objects.filter(kind="unit", subject__synthetic=True)
+            .exclude(subject__code__in=to_try)
+            .select_related("subject")
+        )
+        return _fill([b for b in units if content.applies(form, b)], form, period)
 
 
 def _state(code: str) -> str:
@@ -70,7 +79,9 @@ def _fill(bodies: list[Body], form: forms.Form, period: Period) -> int:
     )  # fmt: skip
     filings = {f.body_id: f for f in Filing.objects.filter(form=FORM, period=period.code)}
     versions, figures, steps = [], [], []
-    source = ensure_source(Source(form.title.zh, form.code, "演示填报", confidence=Confidence.UNKNOWN, note="演示数据"), synthetic=True)
+    source = ensure_source(
+        Source(form.title.zh, form.code, "演示填报", confidence=Confidence.UNKNOWN, note="演示数据"), synthetic=True
+    )
     for n, (body, state) in enumerate(chosen):
         data = _content(power[body.pk], period, answerable=n % 7 == 0)
         found = forms.check(form, data, forms.Context(period, body.subject.code))
@@ -84,22 +95,43 @@ def _fill(bodies: list[Body], form: forms.Form, period: Period) -> int:
                 findings=content.counts(found), made_at=moment, made_by=BY, submitted_at=None if state == "draft" else sent,
             )
         )  # fmt: skip
-        steps += [Step(filing=filing, number=1, action=a, at=sent, by=BY, text="请核对用电量" if a == "return" else "") for a in HISTORY[state]]
+        steps += [
+            Step(filing=filing, number=1, action=a, at=sent, by=BY, text="请核对用电量" if a == "return" else "")
+            for a in HISTORY[state]
+        ]
         if state == "accepted":
             figures += [
                 Figure(f.indicator, f.subject, f.period, f.value, f.unit, "filed", source, f.item, f"填报{filing.pk} 第1版 {f.reference}")
                 for f in forms.figures(form, data, body.subject.code, period)
             ]  # fmt: skip
-    posting = record(figures, kind="demo", title=f"演示填报：{period.label}", by=BY, catalogue=view.catalogue()).posting if figures else None
+    posting = (
+        record(figures, kind="demo", title=f"演示填报：{period.label}", by=BY, catalogue=view.catalogue()).posting
+        if figures
+        else None
+    )
     for version in versions:
         version.posting = posting if version.state == "accepted" else None
     FilingVersion.objects.bulk_create(versions)
     Step.objects.bulk_create(steps)
     returned = FilingVersion.objects.filter(state="returned", filing__form=FORM).defer("data")
     Remark.objects.bulk_create(
-        Remark(version=v, sheet="energy", key="electricity", column="use_month", text="与供电企业抄表数不符，请核对", at=moment, by=BY) for v in returned
+        Remark(
+            version=v,
+            sheet="energy",
+            key="electricity",
+            column="use_month",
+            text="与供电企业抄表数不符，请核对",
+            at=moment,
+            by=BY,
+        )
+        for v in returned
     )
-    append_event(BY, "演示填报", f"{form.title.zh} {period.label}", {"份数": len(versions), "接收": sum(v.state == "accepted" for v in versions)})
+    append_event(
+        BY,
+        "演示填报",
+        f"{form.title.zh} {period.label}",
+        {"份数": len(versions), "接收": sum(v.state == "accepted" for v in versions)},
+    )
     return len(versions)
 
 
