@@ -95,6 +95,16 @@ def alarms() -> None:
     click.echo(f"新报警{n}条")
 
 
+@click.command("refresh", help="汇总本站数据湖，筛查疑点，发出报警（供定时运行）。")
+@click.option("--from", "first", type=_day, required=True, help="起始日。")
+@click.option("--to", "last", type=_day, required=True, help="截止日（含）。")
+@with_django
+def refresh(first: datetime, last: datetime) -> None:
+    from lvheng.telemetry import services
+
+    click.echo(f"新报警{services.refresh(first.date(), last.date())}条")
+
+
 def read_series(path: Path) -> pa.Table:
     """A table of series from Parquet or CSV; raises ProblemError when it is none."""
     try:
@@ -109,4 +119,4 @@ def read_series(path: Path) -> pa.Table:
         ) from None  # fmt: skip
 
 
-commands: list[click.Command] = [rollup, close, reproduce, alarms]
+commands: list[click.Command] = [rollup, close, reproduce, alarms, refresh]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import narwhals as nw
 import pyarrow as pa
+import pyarrow.parquet as pq
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -28,6 +32,7 @@ from lvheng.observations import view
 from lvheng.observations.models import Subject
 from lvheng.observations.services import ensure_source
 from lvheng.observations.store import Figure, Recorded, record
+from lvheng.telemetry import screens
 from lvheng.telemetry.models import Alarm, AlarmStep, Factor, Mark, MarkWithdrawal, MonthClose, Outlet
 from lvheng.telemetry.validity import judge, run
 from lvheng.telemetry.validity.rules import MICRO, Rules, read_rules
@@ -36,6 +41,12 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 MILLIGRAMS = 1_000_000  # in a kilogram
 INDICATOR = "online_emission"
 _HOUR = timedelta(hours=1)
+NEXT = {
+    "open": ("acknowledged", "assigned"),
+    "acknowledged": ("assigned", "closed"),
+    "assigned": ("assigned", "closed"),
+    "closed": (),
+}
 
 
 def lake_folder() -> Path:
@@ -289,15 +300,9 @@ def raise_logger_off(seen: dict[str, datetime], now: datetime | None = None) -> 
 
 def take_step(alarm: Alarm, step: str, *, by: str, to: str = "", text: str = "") -> AlarmStep:
     """Acknowledge, assign or close an alarm; raises ProblemError when out of order or without what it needs."""
-    order = {
-        "open": ("acknowledged", "assigned"),
-        "acknowledged": ("assigned", "closed"),
-        "assigned": ("assigned", "closed"),
-        "closed": (),
-    }
     with transaction.atomic():
         held = Alarm.objects.select_for_update().get(pk=alarm.pk)
-        if step not in order.get(held.state, ()):
+        if step not in NEXT[held.state]:
             raise ProblemError(Problem("telemetry.alarm.order", "报警当前状态不能这样办理", got=held.state_label))
         if step == "assigned" and not to.strip():
             raise ProblemError(Problem("telemetry.alarm.to", "没有写明交办给谁", fix="填写承办单位或承办人。"))
@@ -418,3 +423,97 @@ def _figures(period: Period, months: pa.Table, evidence: str) -> list[Figure]:
                    f"数据湖分区 {evidence[:32]}")
         )  # fmt: skip
     return figures
+
+
+# --- the board ------------------------------------------------------------------------------------
+
+
+def refresh(first: date, last: date) -> int:
+    """Roll the site's lake up, screen it and raise alarms; returns how many alarms are new."""
+    rules = rules_on(last)
+    folder, series = rollup_folder(), series_table()
+    run.roll_up(
+        lake_folder(), series, first, last, rules, folder, on=connect("duckdb"), marks=marks_table(first, last), history=folder
+    )  # fmt: skip
+    hours, days = run.read(folder, "hours"), run.read(folder, "days")
+    values = screens.read_values(rulebook(), last)
+    leads = screens.run_all(screens.channels(hours, series), values)
+    (folder / "leads.json").write_text(json.dumps([asdict(x) for x in leads], ensure_ascii=False), encoding="utf-8")
+    return raise_alarms(hours, days)
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The last hour of a series in the roll-up. ``value`` is what is held against the limit, in the unit sent."""
+
+    hour: int | None
+    state: str
+    value: Decimal | None
+    over: bool
+    rates: judge.Rates
+
+
+@dataclass(frozen=True)
+class Board:
+    """What the live page shows: the last hour of every series, as of the end of the roll-up."""
+
+    end: datetime | None
+    latest: dict[int, Latest]
+    leads: dict[int, list[screens.Lead]]
+
+
+def board() -> Board:
+    """The board of the present roll-up; empty when there is none."""
+    folder = rollup_folder()
+    try:
+        changed = (folder / "rollup.json").stat().st_mtime_ns
+    except OSError:
+        return Board(None, {}, {})
+    return _board(folder, changed)
+
+
+@lru_cache(maxsize=2)
+def _board(folder: Path, changed: int) -> Board:
+    with duckdb.connect() as db:
+        rows = db.execute(
+            """
+            select series, max(hour), arg_max(state, hour), arg_max(coalesce(converted, -1), hour), arg_max(coalesce(mean, -1), hour),
+                arg_max(judged, hour), count(*) filter (state <> 'stop'), count(*) filter (n > 0 and state <> 'stop'),
+                count(*) filter (state = 'valid'), max(hour) filter (n > 0)
+            from read_parquet($file) group by series
+            """,
+            {"file": str(folder / "hours.parquet")},
+        ).fetchall()
+    factors = {f.pk: f for f in Factor.objects.select_related("outlet")}
+    latest, end = {}, 0
+    for series, last, state, converted, mean, judged, due, received, valid, heard in rows:
+        factor = factors.get(series)
+        if factor is None:
+            continue
+        number = converted if converted >= 0 else mean
+        value = None if number < 0 or state != "valid" else Decimal(number) / MICRO
+        high, low = factor.limit_high, factor.limit_low
+        over = (
+            bool(judged)
+            and value is not None
+            and factor.outlet.medium == "gas"
+            and bool((high and value > high) or (low and value < low))
+        )
+        latest[series] = Latest(heard, state, value, over, judge.Rates(due, received, valid))
+        end = max(end, last + 1)
+    leads: dict[int, list[screens.Lead]] = {}
+    if (folder / "leads.json").exists():
+        for one in json.loads((folder / "leads.json").read_text(encoding="utf-8")):
+            leads.setdefault(one["series"], []).append(screens.Lead(**one))
+    return Board(moment(end) if end else None, latest, leads)
+
+
+def hours_of(factor: Factor, first: int | None = None, last: int | None = None) -> pa.Table:
+    """The hours of one series in the roll-up."""
+    path = rollup_folder() / "hours.parquet"
+    filters: list[Any] = [("series", "=", factor.pk)]
+    if first is not None:
+        filters.append(("hour", ">=", first))
+    if last is not None:
+        filters.append(("hour", "<=", last))
+    return pq.read_table(path, filters=filters)

@@ -195,7 +195,13 @@ def _rise(c: Channel, past: slice, now: slice, scatter: float) -> dict[str, floa
 
 
 def cloned(found: Sequence[Channel], v: Values) -> list[Lead]:
-    """F08: a day's shape that matches an earlier day, of the same outlet or another, almost to the last digit."""
+    """F08: a day's shape that matches an earlier day of the same pollutant, at the outlet or another, almost to the last digit."""
+    return [
+        lead for code in sorted({c.code for c in found}) for lead in _alike([c for c in found if c.code == code], v)
+    ]
+
+
+def _alike(found: Sequence[Channel], v: Values) -> list[Lead]:
     days: list[tuple[int, int, Floats]] = []
     for c in found:
         offset = -c.first % 24
