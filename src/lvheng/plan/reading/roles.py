@@ -83,7 +83,8 @@ HOLDERS = re.compile(
 )
 AGAIN = re.compile(r"(?:/|、|，|和|及|共|合计|共计|、共|，共|，共计)?")
 UNITLESS = re.compile(r"(?:系数|指数|弹性|产出率|评分|得分|比|PUE值?|电能利用效率|能源使用效率值?|容积率|当量)$")
-EARNED = re.compile(r"完成|产值|收入|增加值|营业额|产出|规模|销售额|达到")
+DOING = re.compile(r"(?:完成|新增|建成|形成|实现)$")
+EARNED = re.compile(r"余额|完成|产值|收入|增加值|营业额|产出|规模|销售额|达到")
 MONEY = re.compile(r"安排|补助|奖励|给予|支持|筹集|补贴|拨付|设立")  # means, not ends
 DEALT_WITH = re.compile(r"由|应|须|要|实行|实施|开展|一律|按|给予|予以|严格|禁止|不得|不予|暂停|纳入|列入|进行")
 WORKS = re.compile(r"淘汰|完成|关停|取缔|拆除|改造|替代|整治|关闭|退出")
@@ -201,7 +202,7 @@ def _quantity(c: Candidate, plain: str) -> str:
         return AMOUNT
     if (c.again or c.text.startswith("其中")) and not rest and first.unit and not compared:
         return AMOUNT
-    if plain in units.CHARACTER and plain == c.first.unit and (rest or not compared):
+    if c.first.unit in units.CHARACTER and (rest or not compared):
         return scope_or_threshold(c) if c.suffix or compared else SCOPE
     if rest and (c.suffix or (compared and rest.startswith("的"))) and not WANTED.match(rest):
         return _followed(c, compared)
@@ -238,6 +239,8 @@ def _followed(c: Candidate, compared: bool) -> str:
     if c.suffix and MODAL.search(c.rest):
         return THRESHOLD  # 新建30万千瓦以上机组须…
     adjacent = VERB_AT_END.search(c.left)
+    if c.bound.comparator == "ge" and c.rest.startswith("的") and DOING.search(c.text[: c.bound.rest]):
+        return AMOUNT  # 每年完成不少于30万平方米的改造
     if c.suffix == "approx" and adjacent and (c.first.is_count or c.rest.startswith("的")):
         return AMOUNT
     if adjacent and not c.first.is_count and HOLDERS.match(c.rest) and any(ch.isdigit() for ch in c.rest):
