@@ -138,6 +138,8 @@ def test_from_draft_to_force_and_replay(view):
     made = Decision.objects.get()
     goals = services.goals_in_force(view.plan.id, "energy_intensity_decline")
     assert goals[county.code] == Decimal(made.outcome["targets"][county.code])
+    target = view.plan.target_by_id[made.inputs["target"]]
+    assert views.current(view.plan.id).goal(target, county.code) == (goals[county.code], "分解下达")
     assert services.replay(made) == []
     text = "\n".join(p.text for p in docx.Document(io.BytesIO(letters.target_letter(made, view))).paragraphs)
     assert "榕〔2023〕1号" in text

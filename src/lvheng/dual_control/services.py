@@ -24,7 +24,7 @@ from lvheng.dual_control.rules import County, Method
 from lvheng.dual_control.workbench import PARTS, Bench, Settings
 from lvheng.energy import data
 from lvheng.energy.warning import Scheme, grade
-from lvheng.observations.view import View, current
+from lvheng.observations.view import Goal, View, current
 from lvheng.plan.schema import Target
 
 # step → the steps after which it may come
@@ -209,6 +209,16 @@ def goals_in_force(plan: str, indicator: str) -> dict[str, Decimal]:
         if decision.last_step == "in_force" and decision.inputs["indicator"] == indicator:
             return {code: Decimal(v) for code, v in decision.outcome["targets"].items()}
     return {}
+
+
+def issued_goals(plan: str) -> list[Goal]:
+    """The county targets of all decompositions in force, the latest of each target, for the view of the plan."""
+    goals: dict[tuple[str, str], Goal] = {}
+    for decision in Decision.objects.filter(kind="decomposition", plan=plan).order_by("id").prefetch_related("steps"):
+        if decision.last_step == "in_force":
+            for code, value in decision.outcome["targets"].items():
+                goals[decision.inputs["target"], code] = Goal(decision.inputs["target"], code, Decimal(value))
+    return list(goals.values())
 
 
 # --- warnings -----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -79,6 +79,19 @@ class TargetStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class Goal:
+    """What a decision in force gives one region to reach of one target, in the target's unit."""
+
+    target: str
+    region: str
+    value: Decimal
+
+
+# Rooms above that issue targets add a function here: plan id → goals in force.
+goal_sources: list[Callable[[str], Iterable[Goal]]] = []
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """One year of a target's path, in the target's own terms."""
 
@@ -115,10 +128,18 @@ class View:
     """See the module. Computed lazily and remembered; share one instance between threads for reading."""
 
     def __init__(
-        self, plan: Plan, plans: list[Header], catalogue: Catalogue, rulebook: Rulebook, at: int, fingerprint: str
+        self,
+        plan: Plan,
+        plans: list[Header],
+        catalogue: Catalogue,
+        rulebook: Rulebook,
+        at: int,
+        fingerprint: str,
+        issued: Iterable[Goal] = (),
     ):
         self.plan, self.plans, self.catalogue, self.rulebook = plan, plans, catalogue, rulebook
         self.position, self.fingerprint = at, fingerprint
+        self._issued = {(g.target, g.region): g.value for g in issued}
         self.today = timezone.localdate()
         self._lock = threading.RLock()
         self._standings: dict[tuple[str, str], TargetStanding] = {}
@@ -249,6 +270,8 @@ class View:
             return Decimal(100), f"门槛{show(target.value)}{target.unit}以上应全部落实"
         if region == self.plan.region_of(target):
             return target.value, ""
+        if (target.id, region) in self._issued:
+            return self._issued[target.id, region], "分解下达"
         for share in self.plan.county_targets:
             if share.target == target.id and share.region == region and share.binding == "basic":
                 return share.value * factor(share.unit, target.unit), "演示分解" if share.synthetic else "分解下达"
@@ -396,8 +419,8 @@ class View:
         if target.measure in _FROM_ZERO:
             values[start] = Decimal(0)
         goal = self.goal(target, region)[0]
-        if goal is None and target.value is None:
-            goal = _implied(target)
+        if goal is None and target.value is None and target.comparator not in ("qualitative", "rule"):
+            goal = _implied(target)  # of what was asked without a number nothing is scheduled
         baseline = target.baseline_value if target.baseline_value is not None else values.get(start)
         known = [year for year, value in values.items() if value is not None]
         points = []
@@ -466,7 +489,7 @@ class View:
                 Hit("target", t.title, f"{t.clause} {t.quote}", "target", (t.id,)),
             )
         for c in plan.clause_list:
-            look((c.id, c.number, c.title, c.title_en), Hit("clause", c.title, c.id, "plan", ()))
+            look((c.id, c.number, c.title, c.title_en), Hit("clause", c.title, c.id, "clause", (c.id,)))
         for b in plan.bodies:
             look((b.name, b.full_name, b.name_en, *b.aliases), Hit("body", b.name, b.full_name, "body", (b.code,)))
         for r in plan.regions:
@@ -475,7 +498,7 @@ class View:
                     (r.name, r.short, r.name_en, r.code, *r.aliases), Hit("region", r.name, r.code, "region", (r.code,))
                 )
         for task in plan.tasks:
-            look((task.id, task.title, task.title_en), Hit("task", task.title, task.clause, "plan", ()))
+            look((task.id, task.title, task.title_en), Hit("task", task.title, task.clause, "clause", (task.clause,)))
         for i in self.catalogue:
             look((i.code, i.name.zh, i.name.en), Hit("indicator", i.name.zh, i.unit, "indicator", (i.code,)))
         for v in self.rulebook:
@@ -530,7 +553,7 @@ def _carried_on(measure: str, values: dict[int, Decimal | None], done: int, star
 
 # --- the present view -----------------------------------------------------------------------------
 _lock = threading.Lock()
-_views: dict[tuple[str, str, int, date], View] = {}
+_views: dict[tuple[str, str, int, date, tuple[Goal, ...]], View] = {}
 _files: tuple[float, str] = (0.0, "")
 _loaded: dict[str, tuple[dict[str, Plan], Catalogue, dict[str, Rulebook]]] = {}
 
@@ -605,19 +628,20 @@ def current(plan_id: str | None = None, *, at: int | None = None) -> View:
         chosen = plan_id or ordered[0].id
         if chosen not in plans_:
             raise ProblemError(Problem("plan.unknown", "没有这个方案", got=chosen, wanted="、".join(plans_)))
-        key = (chosen, fingerprint, where, timezone.localdate())
+        issued = tuple(goal for source in goal_sources for goal in source(chosen))
+        key = (chosen, fingerprint, where, timezone.localdate(), issued)
         view = _views.get(key)
         if view is None:
             stamp = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
             headers = [p.header for p in ordered]
             try:
-                view = View(plans_[chosen], headers, catalogue_, rulebooks[chosen], where, stamp)
+                view = View(plans_[chosen], headers, catalogue_, rulebooks[chosen], where, stamp, issued)
             except ProblemError as error:  # formulas that no longer fit together
                 view = next((v for k, v in reversed(_views.items()) if k[0] == chosen and k[2] == where), None)
                 if view is None:
                     raise
                 logger.error("指标公式有误，沿用上次读入的内容：\n%s", error)
-            for old in [k for k in _views if k[0] == chosen and (k[1] != fingerprint or at is None)]:
+            for old in [k for k in _views if k[0] == chosen and (k[1] != fingerprint or k[4] != issued or at is None)]:
                 del _views[old]
             _views[key] = view
         return view

@@ -67,8 +67,6 @@ class Sight:
 
     def path(self, target: str, region: str | None = None) -> list[Point]:
         points = self.view.path(target, region)
-        if self.plan.target_by_id[target].comparator in ("qualitative", "rule"):  # nothing to be reached was written
-            points = [replace(p, schedule=None) for p in points]
         if self.standing(target, region).reason != NOT_PUBLIC:
             return points
         return [replace(p, value=None, forecast=None) for p in points]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,10 +25,17 @@ Advance = Callable[[str, int, int], None]
 @click.option("--host", default="127.0.0.1", show_default=True, help="监听地址。")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="端口。")
 @click.option("--workers", default=0, type=click.IntRange(0, 64), help="工作进程数，0为按处理器数。")
+@click.option(
+    "--gateway-port",
+    default=9212,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="在线监测网关端口，0为不启动网关。",
+)
 @click.option("--no-demo", is_flag=True, help="不装入演示城市。")
 @click.option("--no-serve", is_flag=True, help="只准备，不提供服务。")
 @with_django
-def run(host: str, port: int, workers: int, no_demo: bool, no_serve: bool) -> None:
+def run(host: str, port: int, workers: int, gateway_port: int, no_demo: bool, no_serve: bool) -> None:
     """建库、装入方案和数据、计算，然后提供服务。已做过的步骤不再做。"""
     started = time.monotonic()
     if not no_serve:
@@ -39,7 +48,8 @@ def run(host: str, port: int, workers: int, no_demo: bool, no_serve: bool) -> No
         _accounts()
     click.echo(f"准备完成，用时{time.monotonic() - started:.1f}秒。")
     if not no_serve:
-        _serve(host, port, workers)
+        with _gateway(host, gateway_port):
+            _serve(host, port, workers)
 
 
 @click.command("serve")
@@ -79,11 +89,13 @@ def prepare(*, demo: bool) -> None:
             services.load_plans()
             services.load_published(progress=advance)
         if demo:
+            from lvheng.demo.filings import load_filings
             from lvheng.demo.services import keep_county_targets, load_demo
 
             with step("装入演示城市") as advance:
                 load_demo(progress=advance)
                 keep_county_targets(view.current().plan)
+                load_filings()
         with step("计算指标和进度"):
             view.current()
         with step("准备页面文件"):
@@ -122,6 +134,35 @@ def _serve(host: str, port: int, workers: int) -> None:
         blocking_threads=4, backpressure=256, log_level=LogLevels.error, workers_kill_timeout=5,
     ).serve()  # fmt: skip
     click.echo("已停止。")
+
+
+@contextmanager
+def _gateway(host: str, port: int) -> Iterator[None]:
+    """The monitoring gateway beside the site, stopped with it; a port in use only leaves it out."""
+    from django.conf import settings
+
+    try:
+        if port:
+            _port_is_free(host, port)
+    except ProblemError as error:
+        click.echo(f"{error}\n  在线监测网关未启动，页面不受影响。", err=True)
+        port = 0
+    if not port:
+        yield
+        return
+    data = Path(settings.HOME) / "telemetry"
+    command = [sys.executable, "-m", "lvheng.cli", "gateway", "--host", host, "--port", str(port), "--data", str(data)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    click.echo(f"在线监测网关（HJ 212）在 {host}:{port} 接收；试发数据：lvheng simulate --register {data} --devices 20")
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _port_is_free(host: str, port: int) -> None:

@@ -147,7 +147,7 @@
       chart = window.echarts.init(canvas, null, { renderer: "canvas" });
       drawn.set(figure, chart);
       chart.on("click", (item) => { if (item.data && item.data.url) window.location.assign(item.data.url); });
-      new ResizeObserver(() => chart.resize()).observe(canvas);
+      new ResizeObserver(() => { if (canvas.isConnected) chart.resize(); }).observe(canvas); // a swapped-out chart has nothing to fit
     }
     chart.setOption(kinds[kind](data, palette()), true);
     figure.dataset.drawn = "1";
