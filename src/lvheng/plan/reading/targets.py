@@ -327,8 +327,8 @@ class PhraseReader:
                 c.subject = clean(c.rest)[0] or (state.subject if c.again else c.subject)
             elif c.done:
                 verbs = [v[0] for v in roles.AMOUNT_VERB.finditer(text, 0, c.done) if v[0] in roles.CREATING]
-                named = not verbs or verbs[-1] in c.subject or roles.AMOUNT_VERB.match(c.subject) is not None
-                c.subject = c.subject if named else verbs[-1] + c.subject
+                told = not verbs or verbs[-1] in c.subject or roles.AMOUNT_VERB.match(c.subject) is not None
+                c.subject = c.subject if told else verbs[-1] + c.subject
             return c.end
         if not c.subject and state.subject:
             reasons.append("主语承前")
