@@ -40,7 +40,7 @@ ACTIONS = {
     "start": _("开始填报"), "import": _("导入"), "undo": _("撤销导入"), "nil": _("作零报告"), "submit": _("提交"), "withdraw": _("撤回提交"),
     "review": _("开始审核"), "remark": _("批注"), "county_review": _("县级审核通过"), "accept": _("接收"), "return": _("退回"), "correct": _("更正"),
     "answer": _("说明审核提示"), "answer_end": _("撤销说明"), "attach": _("上传附件"), "extension_ask": _("申请延期"),
-    "extension_grant": _("同意延期"), "extension_refuse": _("不同意延期"), "remind": _("催报"),
+    "extension_grant": _("同意延期"), "extension_refuse": _("不同意延期"),
 }  # fmt: skip
 JOB_STATES = {
     "running": _("正在处理"), "ready": _("待确认"), "confirmed": _("已导入"), "undone": _("已撤销"), "failed": _("未能读取"), "abandoned": _("已放弃"),

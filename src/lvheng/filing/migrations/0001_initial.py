@@ -228,7 +228,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveIntegerField(verbose_name='版次')),
-                ('action', models.CharField(choices=[('start', '开始填报'), ('import', '导入'), ('undo', '撤销导入'), ('nil', '作零报告'), ('submit', '提交'), ('withdraw', '撤回提交'), ('review', '开始审核'), ('remark', '批注'), ('county_review', '县级审核通过'), ('accept', '接收'), ('return', '退回'), ('correct', '更正'), ('answer', '说明审核提示'), ('answer_end', '撤销说明'), ('attach', '上传附件'), ('extension_ask', '申请延期'), ('extension_grant', '同意延期'), ('extension_refuse', '不同意延期'), ('remind', '催报')], max_length=20, verbose_name='事项')),
+                ('action', models.CharField(choices=[('start', '开始填报'), ('import', '导入'), ('undo', '撤销导入'), ('nil', '作零报告'), ('submit', '提交'), ('withdraw', '撤回提交'), ('review', '开始审核'), ('remark', '批注'), ('county_review', '县级审核通过'), ('accept', '接收'), ('return', '退回'), ('correct', '更正'), ('answer', '说明审核提示'), ('answer_end', '撤销说明'), ('attach', '上传附件'), ('extension_ask', '申请延期'), ('extension_grant', '同意延期'), ('extension_refuse', '不同意延期')], max_length=20, verbose_name='事项')),
                 ('text', models.CharField(blank=True, max_length=400, verbose_name='说明')),
                 ('at', models.DateTimeField(verbose_name='时间')),
                 ('by', models.CharField(max_length=80, verbose_name='办理人')),

@@ -50,7 +50,7 @@
         for (const field of document.querySelectorAll("[data-edits-field]")) field.value = edits;
         mark(answer.problems);
         const open = answer.problems.filter((p) => (p.severity === "blocker" || p.severity === "error") && !p.answer).length;
-        say(root.dataset.done + " " + answer.saved + (open ? "　" + root.dataset.count.replace("%n", open) : ""), false);
+        say(root.dataset.done + " " + answer.saved + (open ? "　" + root.dataset.count.replace("{n}", open) : ""), false);
       }
     } catch {
       dirty = true;
