@@ -131,7 +131,7 @@ def _serve(host: str, port: int, workers: int) -> None:
     sys.stdout.flush()
     Granian(
         "lvheng.web.wsgi:application", address=host, port=port, interface=Interfaces.WSGI, workers=workers or min(4, os.cpu_count() or 1),
-        blocking_threads=4, backpressure=256, log_level=LogLevels.error, workers_kill_timeout=5,
+        blocking_threads=2, backpressure=256, log_level=LogLevels.error, workers_kill_timeout=5,
     ).serve()  # fmt: skip
     click.echo("已停止。")
 

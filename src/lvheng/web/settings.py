@@ -109,6 +109,7 @@ def _database() -> dict[str, object]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": HOME / "lvheng.sqlite3",
+            "CONN_MAX_AGE": 600,  # opening the file again for each request costs more than the request
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 30,
