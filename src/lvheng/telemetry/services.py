@@ -50,8 +50,9 @@ NEXT = {
 
 
 def lake_folder() -> Path:
-    """The site's lake, of which ``values/`` is a part."""
-    return Path(settings.HOME) / "lake"
+    """The gateway's lake; on a demonstration site the invented one, so that the two never mix."""
+    home = Path(settings.HOME)
+    return home / "lake" if Outlet.objects.filter(synthetic=True).exists() else home / "telemetry" / "lake"
 
 
 def rollup_folder() -> Path:
@@ -59,7 +60,7 @@ def rollup_folder() -> Path:
 
 
 def rulebook() -> Rulebook:
-    return Rulebook.load(settings.RULEBOOK_FOLDER)
+    return view.current().rulebook
 
 
 def rules_on(day: date) -> Rules:

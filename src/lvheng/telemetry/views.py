@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
+from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,7 +26,7 @@ from lvheng.core.problem import Place, Problem, ProblemError
 from lvheng.core.quantity import show
 from lvheng.shell import words
 from lvheng.shell.context import actor_of
-from lvheng.shell.pages import page, problem_page, respond
+from lvheng.shell.pages import problem_page, respond
 from lvheng.shell.sight import Sight, sight_of
 from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
 from lvheng.shell.templatetags.figures import address
@@ -43,6 +44,21 @@ STATES = {  # shape, class, word, order
     "stop": ("◌", "state-not_due", "停运", 4),
     "none": ("○", "state-no_data", "未汇总", 5),
 }
+
+
+def live(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A page that changes with the lake, not with the ledger, and so is never kept; problems become a page that helps."""
+
+    @wraps(view)
+    def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            response = view(request, *args, **kwargs)
+        except ProblemError as error:
+            return problem_page(request, error.problems)
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        return response
+
+    return run
 
 
 def _sees(actor: Actor, outlet: Outlet) -> bool:
@@ -78,7 +94,7 @@ def _state(name: str) -> SafeString:
 def _value(x: Latest | None, factor: Factor) -> str:
     if x is None or x.value is None:
         return "—"
-    return f"{show(x.value, 2)} {words.unit_label(factor.unit)}"
+    return f"{show(x.value, 2)} {_unit(factor.unit)}"
 
 
 def _rates(several: Iterable[Latest]) -> Rates:
@@ -93,13 +109,14 @@ def _regions(sight: Sight) -> dict[str, Any]:
 
 
 # --- the live page --------------------------------------------------------------------------------
-@page
+@live
 def outlets(request: HttpRequest) -> HttpResponse:
     """``?medium=&region=&state=`` filter; ``?format=`` exports."""
     sight, actor, board = sight_of(request), actor_of(request), services.board()
     regions = _regions(sight)
     asked = {k: request.GET.get(k, "") for k in ("medium", "region", "state")}
     found = [o for o in Outlet.objects.prefetch_related("factors") if _sees(actor, o)]
+    registered = len(found)
     if asked["medium"]:
         found = [o for o in found if o.medium == asked["medium"]]
     if asked["region"]:
@@ -149,7 +166,7 @@ def outlets(request: HttpRequest) -> HttpResponse:
         request, "telemetry/outlets.html",
         {
             "table": table, "asked": asked, "regions": sorted({o.region for o in found} & regions.keys()), "names": regions, "media": MEDIA.items(),
-            "states": [(k, words.word(v[2]), v[0], v[1], tally[k]) for k, v in STATES.items() if tally[k]], "total": len(found),
+            "states": [(k, words.word(v[2]), v[0], v[1], tally[k]) for k, v in STATES.items() if tally[k]], "total": registered,
             "counties": [(c, regions[c]) for c in sorted(regions) if c in by_region or c == asked["region"]],
             "as_of": _as_of(board), "synthetic": any(o.synthetic for o in found), "chart": shown_dots if dots else None,
             "floor": services.rulebook().versions("telemetry.rate_floor")[-1], "page": pages,
@@ -164,6 +181,10 @@ def _columns() -> list[Column]:
         Column("effective", _("传输有效率"), "%", 2, True), Column("transmission", _("传输率"), "%", 2, True), Column("validity", _("有效率"), "%", 2, True),
         Column("leads", _("疑点"), number=True, places=0), Column("region", _("地区")), Column("medium", _("类别")), Column("unit", _("排污单位")),
     ]  # fmt: skip
+
+
+def _unit(unit: str) -> str:
+    return {"mg/m3": "mg/m³", "m3/s": "m³/s"}.get(unit, unit)
 
 
 def _listed(factors: list[Factor], latest: dict[int, Latest | None]) -> str:
@@ -187,7 +208,7 @@ def _moment(at: datetime) -> str:
 
 
 # --- one outlet -----------------------------------------------------------------------------------
-@page
+@live
 def outlet(request: HttpRequest, code: str) -> HttpResponse:
     """``?factor=`` chooses the series that is drawn."""
     sight, actor, board = sight_of(request), actor_of(request), services.board()
@@ -200,7 +221,7 @@ def outlet(request: HttpRequest, code: str) -> HttpResponse:
     leads = [(f, x) for f in mine for x in board.leads.get(f.pk, ())]
     rows = [
         {
-            "factor": Cell(words.word(f.name), url=f"?{urlencode({'factor': f.pk})}"), "value": x.value if x else None, "unit": words.unit_label(f.unit),
+            "factor": Cell(words.word(f.name), url=f"?{urlencode({'factor': f.pk})}"), "value": x.value if x else None, "unit": _unit(f.unit),
             "limit": Cell(f.limit_high, reason=_("许可证未设限值。")),
             "state": Cell("", html=_state("over" if x and x.over else x.state if x else "none")),
             "transmission": x.rates.transmission if x else None, "validity": x.rates.validity if x else None, "effective": x.rates.effective if x else None,
@@ -219,7 +240,7 @@ def outlet(request: HttpRequest, code: str) -> HttpResponse:
     chart = None
     if chosen is not None and chosen.pk in board.latest:
         chart = {
-            "url": reverse("outlet_series", args=[found.code, chosen.pk]), "name": words.word(chosen.name), "unit": words.unit_label(chosen.unit),
+            "url": reverse("outlet_series", args=[found.code, chosen.pk]), "name": words.word(chosen.name), "unit": _unit(chosen.unit),
             "limit": float(chosen.limit_high) if chosen.limit_high is not None else None,
             "words": {"limit": _("限值"), "substituted": _("无效或缺失"), "mark": _("标记"), "lead": _("疑点"), "stop": _("停运")},
         }  # fmt: skip
@@ -308,8 +329,8 @@ def _hours_table(found: Outlet, factor: Factor) -> Table:
         for r in services.hours_of(factor).sort_by("hour").to_pylist()
     ]  # fmt: skip
     columns = [
-        Column("hour", _("小时")), Column("state", _("有效性")), Column("mean", _("均值"), words.unit_label(factor.unit), 3, True),
-        Column("converted", _("折算值"), words.unit_label(factor.unit), 3, True), Column("amount", _("排放量"), "kg", 6, True), Column("basis", _("排放量依据")),
+        Column("hour", _("小时")), Column("state", _("有效性")), Column("mean", _("均值"), _unit(factor.unit), 3, True),
+        Column("converted", _("折算值"), _unit(factor.unit), 3, True), Column("amount", _("排放量"), "kg", 6, True), Column("basis", _("排放量依据")),
     ]  # fmt: skip
     return Table(columns, rows, title=f"{found.name} {words.word(factor.name)}", name=f"{found.name} {factor.name}")
 
@@ -365,7 +386,7 @@ def _denied(request: HttpRequest) -> HttpResponse:
 
 
 # --- alarms ---------------------------------------------------------------------------------------
-@page
+@live
 def alarms(request: HttpRequest) -> HttpResponse:
     """``?state=&kind=`` filter; open ones first."""
     sight, actor = sight_of(request), actor_of(request)
@@ -427,7 +448,7 @@ def alarm(request: HttpRequest, pk: int) -> HttpResponse:
         {
             "alarm": found, "first": _moment(found.first), "last": _moment(found.last), "steps": list(found.steps.all()),
             "allowed": allowed and found.state != "closed", "choices": [(k, v) for k, v in STEPS.items() if k in services.NEXT[found.state]],
-            "factor": words.word(found.factor.name) if found.factor else "", "unit": words.unit_label(found.factor.unit) if found.factor else "",
+            "factor": words.word(found.factor.name) if found.factor else "", "unit": _unit(found.factor.unit) if found.factor else "",
         },
     )  # fmt: skip
     response.headers.setdefault("Cache-Control", "private, no-cache")

@@ -249,7 +249,7 @@ def write(tables: dict[str, pa.Table], out: Path, about: dict[str, Any]) -> Done
     digests = {name: digest(table) for name, table in tables.items()}
     rows = {name: table.num_rows for name, table in tables.items()}
     for name, table in tables.items():
-        pq.write_table(table, draft / f"{name}.parquet", compression="zstd")
+        pq.write_table(table, draft / f"{name}.parquet", compression="zstd", row_group_size=20_000)
     note = {**about, "rows": rows, "digests": digests}
     (draft / "rollup.json").write_text(json.dumps(note, ensure_ascii=False, indent=1), encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)

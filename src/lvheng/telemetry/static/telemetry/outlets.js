@@ -55,7 +55,7 @@
         grid: { left: 8, right: 24, top: 28, bottom: 52, containLabel: true },
         tooltip: { ...tip(c), trigger: "axis", axisPointer: { lineStyle: { color: c.line2 } } },
         xAxis: { type: "time", axisLine: { lineStyle: { color: c.line2 } }, axisLabel: { color: c.ink2, hideOverlap: true, formatter: { year: "{yyyy}年", month: "{M}月", day: "{M}月{d}日", hour: "{H}时", minute: "{H}:{mm}" } } },
-        yAxis: { type: "value", name: about.unit, nameTextStyle: { color: c.ink3, align: "left" }, axisLabel: { color: c.ink2 }, splitLine: { lineStyle: { color: c.line } } },
+        yAxis: { type: "value", max: about.limit === null ? undefined : (range) => (range.max < about.limit ? Math.ceil(about.limit * 1.1) : undefined), name: about.unit, nameTextStyle: { color: c.ink3, align: "left" }, axisLabel: { color: c.ink2 }, splitLine: { lineStyle: { color: c.line } } },
         dataZoom: [{ type: "inside" }, { type: "slider", height: 18, bottom: 8, borderColor: c.line2, fillerColor: "rgba(127,127,127,.15)", handleStyle: { color: c.ink3 }, textStyle: { color: c.ink3, fontSize: 11 } }],
         series: [line(data.high, {
           markLine: about.limit === null ? undefined : { symbol: "none", silent: true, lineStyle: { color: c.red, width: 1, type: "solid" }, label: { formatter: `${about.words.limit} ${about.limit}`, position: "insideEndTop", color: c.red }, data: [{ yAxis: about.limit }] },

@@ -1,0 +1,136 @@
+"""Pages of on-line monitoring: what stands on them, who may see and act."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from lvheng.access.models import User
+from lvheng.access.roles import Role
+from lvheng.observations.services import load_plans
+from lvheng.telemetry import services
+from lvheng.telemetry.models import Alarm, Factor, Mark, Outlet
+from lvheng.telemetry.views import thin
+
+from .test_services import JUNE, month
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _plain_static_files(settings: Any) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }  # fmt: skip
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture
+def outlet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Outlet:
+    load_plans()
+    monkeypatch.setattr(services, "rollup_folder", lambda: tmp_path / "rollup")
+    monkeypatch.setattr(services, "lake_folder", lambda: tmp_path / "lake")
+    o = Outlet.objects.create(
+        code="G1",
+        name="一号排口",
+        unit="U1",
+        medium="gas",
+        mn="M1",
+        interval=60,
+        o2_reference=Decimal(9),
+        synthetic=True,
+    )
+    for code, name, kind, unit, limit in (("a21002", "氮氧化物", "value", "mg/m3", Decimal(50)), ("a00000", "流量", "flow", "m3/s", None), ("a19001", "氧含量", "o2", "%", None)):  # fmt: skip
+        Factor.objects.create(outlet=o, code=code, name=name, kind=kind, unit=unit, limit_high=limit)
+    month(tmp_path / "lake", 5, at30=66.0)
+    services.refresh(date(2026, 6, 1), date(2026, 6, 5))
+    return o
+
+
+def text(client: Client, name: str, *args: object, **query: str) -> str:
+    answer = client.get(reverse(name, args=args), query)
+    assert answer.status_code == 200, answer.content.decode()[:500]
+    return answer.content.decode()
+
+
+def test_the_list_shows_state_value_and_rates(client: Client, outlet: Outlet) -> None:
+    page = text(client, "outlets")
+    for word in ("一号排口", "正常", "氮氧化物", "mg/m³", "演示数据", "2026年6月6日0时", "100.00"):
+        assert word in page
+    assert "没有符合条件的排口" in text(client, "outlets", medium="water")
+    assert "一号排口" not in text(client, "outlets", state="over").split("<table", 1)[1]
+
+
+def test_an_empty_register_says_how_to_begin(client: Client) -> None:
+    load_plans()
+    assert "还没有登记排口" in text(client, "outlets")
+
+
+def test_an_outlets_page_and_its_series(client: Client, outlet: Outlet) -> None:
+    page = text(client, "outlet", "G1")
+    for word in ("过程线", "疑点线索", "报警", "超标", "标记"):
+        assert word in page
+    factor = outlet.factors.get(code="a21002")
+    data = json.loads(text(client, "outlet_series", "G1", factor.pk))
+    assert data["step"] == 1
+    assert len(data["high"]) == 120
+    assert data["high"][30] == 66.0
+
+
+def test_a_long_series_keeps_its_peaks_and_gaps() -> None:
+    x = np.sin(np.arange(50_000) / 50)
+    x[12_345] = 9.0
+    x[20_000:21_000] = np.nan
+    step, low, high = thin(x, 2000)
+    assert step == 25
+    assert len(low) == len(high) == 2000
+    assert max(v for v in high if v is not None) == 9.0
+    assert high[20_000 // 25 + 1] is None
+
+
+def test_real_outlets_are_not_for_everybody(client: Client, outlet: Outlet) -> None:
+    Outlet.objects.update(synthetic=False)
+    assert "一号排口" not in text(client, "outlets")
+    answer = client.get(reverse("outlet", args=["G1"]))
+    assert "尚未公开" in answer.content.decode()
+    pk = outlet.factors.first().pk  # type: ignore[union-attr]
+    assert client.get(reverse("outlet_series", args=["G1", pk])).status_code == 403
+    assert client.get(reverse("telemetry_alarm", args=[Alarm.objects.first().pk])).status_code == 403  # type: ignore[union-attr]
+
+
+def test_only_its_own_people_mark_an_outlet(client: Client, outlet: Outlet) -> None:
+    begin = JUNE + timedelta(hours=1)
+    given = {
+        "kind": "calibration",
+        "begin": f"{begin:%Y-%m-%dT%H:00}",
+        "end": f"{begin + timedelta(hours=2):%Y-%m-%dT%H:00}",
+        "reason": "校准",
+        "evidence": "记录",
+    }
+    where = reverse("outlet_mark", args=["G1"])
+    assert client.post(where, given).status_code == 403
+    person = User.objects.create_user("u1", role=Role.ENTERPRISE, unit="U1")
+    client.force_login(person)
+    answer = client.post(where, given)
+    assert "已过标记期限" in answer.content.decode()
+    assert "时间无法识别" in client.post(where, {**given, "begin": "昨天"}).content.decode()
+    assert not Mark.objects.exists()
+
+
+def test_a_lead_department_handles_an_alarm(client: Client, outlet: Outlet) -> None:
+    alarm = Alarm.objects.get(kind="exceedance")
+    where = reverse("telemetry_alarm", args=[alarm.pk])
+    assert client.post(where, {"step": "acknowledged"}).status_code == 403
+    client.force_login(User.objects.create_user("lead", role=Role.LEAD))
+    assert client.post(where, {"step": "acknowledged"}).status_code == 302
+    assert "办结须写明" in client.post(where, {"step": "closed"}).content.decode()
+    assert "已接收" in text(client, "telemetry_alarm", alarm.pk)
+    assert "超标" in text(client, "telemetry_alarms")
