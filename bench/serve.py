@@ -26,7 +26,17 @@ STATIC = "/static/web/lvheng.css"
 def wrk(path: str) -> tuple[float, float, float]:
     """(requests a second, p50 ms, p95 ms) with 50 connections; a failed request stops the bench."""
     script = Path(__file__).with_name("p95.lua")
-    command = ["wrk", "-t1", "-c50", f"-d{SECONDS}s", "-s", str(script), f"http://127.0.0.1:{PORT}{path}"]
+    command = [
+        "wrk",
+        "-t1",
+        "-c50",
+        f"-d{SECONDS}s",
+        "-s",
+        str(script),
+        "-H",
+        "Accept-Encoding: gzip",
+        f"http://127.0.0.1:{PORT}{path}",
+    ]
     text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SECONDS + 60).stdout
     found = re.search(r"rps=([\d.]+) p50=([\d.]+) p95=([\d.]+) errors=(\d+)", text)
     if not found or int(found[4]):
