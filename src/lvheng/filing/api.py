@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 from django.views.decorators.http import require_GET
 from ninja import Field, File, NinjaAPI, Path, Query, Schema, Status
 from ninja.errors import AuthenticationError, AuthorizationError, HttpError, ValidationError
@@ -60,7 +61,7 @@ class Documented(NinjaAPI):
 
 
 api = Documented(
-    title="绿衡填报接口", version="1", description="密钥在“填报—接口密钥”发放，只能办理本单位的填报。", auth=Key(), docs_url=None, urls_namespace="api",
+    title="绿衡填报接口", version="1", description=_("密钥在“填报—接口密钥”发放，只能办理本单位的填报。"), auth=Key(), docs_url=None, urls_namespace="api",
     throttle=[AuthRateThrottle(RATE), AnonRateThrottle(RATE_UNKNOWN)],
 )  # fmt: skip
 
@@ -355,7 +356,7 @@ def _sheets(version: FilingVersion, form: forms.Form) -> dict[str, Any]:
 
 
 # --- reading ----------------------------------------------------------------------------------------------
-@api.get("/forms", response=answers(list[FormOut]), summary="本单位应报的表")
+@api.get("/forms", response=answers(list[FormOut]), summary=_("本单位应报的表"))
 def list_forms(request: HttpRequest) -> Any:
     bodies = duties.own_bodies(user_of(request))
     return [
@@ -364,12 +365,12 @@ def list_forms(request: HttpRequest) -> Any:
     ]  # fmt: skip
 
 
-@api.get("/forms/{form}/schema", response=answers(dict[str, Any]), summary="一张表的数据结构（JSON Schema）")
+@api.get("/forms/{form}/schema", response=answers(dict[str, Any]), summary=_("一张表的数据结构"))
 def form_schema(request: HttpRequest, form: Annotated[str, Path(max_length=64)], day: date | None = None) -> Any:
     return forms.schema(content.book().at(form, day or timezone.localdate()))
 
 
-@api.get("/bodies", response=answers(BodyPage), summary="可查看的单位")
+@api.get("/bodies", response=answers(BodyPage), summary=_("可查看的单位"))
 def list_bodies(request: HttpRequest, page: Annotated[int, Query(ge=1, le=10_000)] = 1) -> Any:
     found = registry.visible(user_of(request))
     part = found[(page - 1) * PAGE : page * PAGE]
@@ -380,7 +381,7 @@ def list_bodies(request: HttpRequest, page: Annotated[int, Query(ge=1, le=10_000
     return {"items": items, "count": found.count(), "page": page}
 
 
-@api.get("/filings", response=answers(FilingPage), summary="可查看的填报")
+@api.get("/filings", response=answers(FilingPage), summary=_("可查看的填报"))
 def list_filings(
     request: HttpRequest, form: Annotated[str, Query(max_length=64)] = "", period: Annotated[str, Query(max_length=20)] = "",
     state: Annotated[str, Query(max_length=16)] = "", page: Annotated[int, Query(ge=1, le=10_000)] = 1,
@@ -400,7 +401,9 @@ def list_filings(
 
 
 @api.get(
-    "/filings/{pk}", response={200: FilingData, 304: None, FAULTS: ProblemDetails}, summary="一份填报的内容和审核提示"
+    "/filings/{pk}",
+    response={200: FilingData, 304: None, FAULTS: ProblemDetails},
+    summary=_("一份填报的内容和审核提示"),
 )
 def read_filing(request: HttpRequest, response: HttpResponse, pk: Id) -> Any:
     filing = _found(request, pk)
@@ -423,7 +426,7 @@ def read_filing(request: HttpRequest, response: HttpResponse, pk: Id) -> Any:
     }
 
 
-@api.get("/filings/{pk}/history", response=answers(list[StepOut]), summary="办理过程")
+@api.get("/filings/{pk}/history", response=answers(list[StepOut]), summary=_("办理过程"))
 def read_history(request: HttpRequest, pk: Id) -> Any:
     return [
         {"at": s.at, "by": s.by, "action": s.action, "text": s.text, "number": s.number}
@@ -432,14 +435,14 @@ def read_history(request: HttpRequest, pk: Id) -> Any:
 
 
 # --- writing ----------------------------------------------------------------------------------------------
-@api.post("/filings", response=answers(FilingOut, 201), summary="开始一份填报；已有的原样返回")
+@api.post("/filings", response=answers(FilingOut, 201), summary=_("开始一份填报；已有的原样返回"))
 @once
 def start_filing(request: HttpRequest, given: StartIn) -> Any:
     filing = services.start(user_of(request), given.form, given.body, Period.parse(given.period))
     return Status(201, _filing(filing, _version(filing).edits))
 
 
-@api.put("/filings/{pk}", response=answers(FilingData), summary="以所给内容替换草稿")
+@api.put("/filings/{pk}", response=answers(FilingData), summary=_("以所给内容替换草稿"))
 @once
 def write_filing(request: HttpRequest, pk: Id, given: DataIn) -> Any:
     user, filing = user_of(request), _found(request, pk)
@@ -462,14 +465,14 @@ def write_filing(request: HttpRequest, pk: Id, given: DataIn) -> Any:
     }
 
 
-@api.post("/filings/{pk}/dry-run", response=answers(ImportOut), summary="只核对和比较，不写入草稿；确认后才写入")
+@api.post("/filings/{pk}/dry-run", response=answers(ImportOut), summary=_("只核对和比较，不写入草稿；确认后才写入"))
 @once
 def dry_run(request: HttpRequest, pk: Id, given: DataIn) -> Any:
     _found(request, pk)
     return _import(imports.take(user_of(request), pk, lambda form: forms.from_json(given.dict(), form), "", "api"))
 
 
-@api.post("/filings/{pk}/file", response=answers(ImportOut), summary="上传 xlsx、xls 或 csv 并核对；确认后才写入")
+@api.post("/filings/{pk}/file", response=answers(ImportOut), summary=_("上传表格文件并核对；确认后才写入"))
 @once
 def send_file(request: HttpRequest, pk: Id, file: File[UploadedFile]) -> Any:
     _found(request, pk)
@@ -483,12 +486,12 @@ def _job(request: HttpRequest, pk: int, job: int) -> ImportJob:
     return imports.refresh(found)
 
 
-@api.get("/filings/{pk}/imports/{job}", response=answers(ImportOut), summary="一次导入的进度、差异和问题")
+@api.get("/filings/{pk}/imports/{job}", response=answers(ImportOut), summary=_("一次导入的进度、差异和问题"))
 def read_import(request: HttpRequest, pk: Id, job: Id) -> Any:
     return _import(_job(request, pk, job))
 
 
-@api.post("/filings/{pk}/imports/{job}/confirm", response=answers(FilingOut), summary="确认导入，写入草稿")
+@api.post("/filings/{pk}/imports/{job}/confirm", response=answers(FilingOut), summary=_("确认导入，写入草稿"))
 @once
 def confirm_import(request: HttpRequest, pk: Id, job: Id) -> Any:
     _job(request, pk, job)
@@ -496,7 +499,7 @@ def confirm_import(request: HttpRequest, pk: Id, job: Id) -> Any:
     return _brief(request, pk)
 
 
-@api.post("/filings/{pk}/imports/{job}/undo", response=answers(FilingOut), summary="撤销导入（审核开始前）")
+@api.post("/filings/{pk}/imports/{job}/undo", response=answers(FilingOut), summary=_("撤销导入（审核开始前）"))
 @once
 def undo_import(request: HttpRequest, pk: Id, job: Id) -> Any:
     _job(request, pk, job)
@@ -504,7 +507,7 @@ def undo_import(request: HttpRequest, pk: Id, job: Id) -> Any:
     return _brief(request, pk)
 
 
-@api.post("/filings/{pk}/submit", response=answers(FilingOut), summary="提交")
+@api.post("/filings/{pk}/submit", response=answers(FilingOut), summary=_("提交"))
 @once
 def submit_filing(request: HttpRequest, pk: Id, given: SubmitIn) -> Any:
     _found(request, pk)
@@ -512,7 +515,7 @@ def submit_filing(request: HttpRequest, pk: Id, given: SubmitIn) -> Any:
     return _brief(request, pk)
 
 
-@api.post("/filings/{pk}/withdraw", response=answers(FilingOut), summary="撤回提交（审核开始前）")
+@api.post("/filings/{pk}/withdraw", response=answers(FilingOut), summary=_("撤回提交（审核开始前）"))
 @once
 def withdraw_filing(request: HttpRequest, pk: Id) -> Any:
     _found(request, pk)
@@ -520,7 +523,7 @@ def withdraw_filing(request: HttpRequest, pk: Id) -> Any:
     return _brief(request, pk)
 
 
-@api.post("/filings/{pk}/correct", response=answers(FilingOut), summary="对已接收或退回的填报另报一版")
+@api.post("/filings/{pk}/correct", response=answers(FilingOut), summary=_("对已接收或退回的填报另报一版"))
 @once
 def correct_filing(request: HttpRequest, pk: Id, given: ReasonIn) -> Any:
     _found(request, pk)
@@ -528,7 +531,7 @@ def correct_filing(request: HttpRequest, pk: Id, given: ReasonIn) -> Any:
     return _brief(request, pk)
 
 
-@api.post("/filings/{pk}/nil", response=answers(FilingOut), summary="作零报告")
+@api.post("/filings/{pk}/nil", response=answers(FilingOut), summary=_("作零报告"))
 @once
 def nil_filing(request: HttpRequest, pk: Id, given: ReasonIn) -> Any:
     _found(request, pk)
@@ -536,7 +539,7 @@ def nil_filing(request: HttpRequest, pk: Id, given: ReasonIn) -> Any:
     return _brief(request, pk)
 
 
-@api.post("/filings/{pk}/answers", response=answers(FilingOut), summary="对审核提示作出说明")
+@api.post("/filings/{pk}/answers", response=answers(FilingOut), summary=_("对审核提示作出说明"))
 @once
 def answer_check(request: HttpRequest, pk: Id, given: AnswerIn) -> Any:
     _found(request, pk)
@@ -546,7 +549,7 @@ def answer_check(request: HttpRequest, pk: Id, given: AnswerIn) -> Any:
     return _brief(request, pk)
 
 
-@api.post("/filings/{pk}/extensions", response=answers(FilingOut), summary="申请延期")
+@api.post("/filings/{pk}/extensions", response=answers(FilingOut), summary=_("申请延期"))
 @once
 def ask_extension(request: HttpRequest, pk: Id, given: ExtensionIn) -> Any:
     _found(request, pk)
@@ -554,7 +557,7 @@ def ask_extension(request: HttpRequest, pk: Id, given: ExtensionIn) -> Any:
     return _brief(request, pk)
 
 
-@api.post("/filings/{pk}/attachments", response=answers(AttachmentOut, 201), summary="上传佐证材料")
+@api.post("/filings/{pk}/attachments", response=answers(AttachmentOut, 201), summary=_("上传佐证材料"))
 @once
 def add_attachment(request: HttpRequest, pk: Id, file: File[UploadedFile]) -> Any:
     _found(request, pk)

@@ -1,0 +1,175 @@
+"""The API: what it answers is what it documents, whatever it is sent; writes are done once; nothing is overwritten unseen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.cache import cache
+from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import CHECKS
+
+from lvheng.filing import content, forms, services, tokens
+from lvheng.filing.models import ApiToken, Filing, FilingVersion, IdempotencyKey, Step
+from tests.filing.town import FORM, PERIOD, People, credit_code, purchase
+
+pytestmark = pytest.mark.django_db
+KEEPS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+)
+
+
+@pytest.fixture
+def key(town: People) -> str:
+    cache.clear()
+    return tokens.issue(town.enterprise, "试验", "30")
+
+
+def call(key: str, method: str, path: str, body: Any = None, **headers: str) -> Any:
+    more = {f"HTTP_{k.upper()}": v for k, v in headers.items()} | (
+        {"HTTP_AUTHORIZATION": f"Bearer {key}"} if key else {}
+    )
+    return Client().generic(method, f"/api{path}", "" if body is None else json.dumps(body), "application/json", **more)
+
+
+def sheets(data: forms.Data) -> dict[str, Any]:
+    return {"sheets": {name: [row.cells for row in rows] for name, rows in data.items()}}
+
+
+def begin(key: str) -> int:
+    response = call(key, "POST", "/filings", {"form": FORM, "body": credit_code(1), "period": PERIOD.code})
+    assert response.status_code == 201, response.content.decode()
+    return int(response.json()["id"])
+
+
+def test_a_body_files_through_the_api_as_through_the_pages(key: str) -> None:
+    pk = begin(key)
+    written = call(key, "PUT", f"/filings/{pk}", sheets(purchase()))
+    assert written.status_code == 200, written.content.decode()
+    assert written.json()["findings"] == []
+    assert call(key, "POST", f"/filings/{pk}/submit", {}).json()["state"] == "submitted"
+    again = call(key, "PUT", f"/filings/{pk}", sheets(purchase("2")))
+    assert again.status_code == 409
+    assert again["Content-Type"] == "application/problem+json"
+    assert again.json()["problems"][0]["code"] == "filing.sealed"
+    assert call(key, "POST", f"/filings/{pk}/withdraw").json()["state"] == "draft"
+
+
+def test_a_dry_run_writes_nothing_until_it_is_confirmed(key: str) -> None:
+    pk = begin(key)
+    job = call(key, "POST", f"/filings/{pk}/dry-run", sheets(purchase())).json()
+    assert (job["state"], job["summary"]["new"]) == ("ready", 2)
+    assert FilingVersion.objects.get(filing=pk).data == {}
+    assert call(key, "POST", f"/filings/{pk}/imports/{job['id']}/confirm").status_code == 200
+    assert content.value_at(FilingVersion.objects.get(filing=pk).data, ("energy", "electricity", "use")) == "1000"
+    assert call(key, "POST", f"/filings/{pk}/imports/{job['id']}/undo").status_code == 200
+    assert FilingVersion.objects.get(filing=pk).data == {}
+
+
+def test_faults_name_cell_and_remedy(key: str) -> None:
+    pk = begin(key)
+    call(key, "PUT", f"/filings/{pk}", sheets(purchase(use_feedstock="5000")))
+    refused = call(key, "POST", f"/filings/{pk}/submit", {})
+    assert refused.status_code == 422
+    fault = refused.json()["problems"][0]
+    assert (fault["sheet"], fault["key"], fault["column"]) == ("energy", "electricity", "use_feedstock")
+    assert fault["fix"]
+
+
+def test_the_same_write_sent_twice_is_done_once(key: str) -> None:
+    body = {"form": FORM, "body": credit_code(1), "period": PERIOD.code}
+    first = call(key, "POST", "/filings", body, idempotency_key="a-1")
+    pk = first.json()["id"]
+    call(key, "PUT", f"/filings/{pk}", sheets(purchase()))
+    one = call(key, "POST", f"/filings/{pk}/submit", {}, idempotency_key="a-2")
+    two = call(key, "POST", f"/filings/{pk}/submit", {}, idempotency_key="a-2")
+    assert (one.status_code, two.status_code) == (200, 200)
+    assert one.json() == two.json()
+    assert Step.objects.filter(action="submit").count() == 1
+    other = call(key, "POST", f"/filings/{pk}/withdraw", idempotency_key="a-2")
+    assert other.status_code == 422
+    assert IdempotencyKey.objects.count() == 2
+
+
+def test_a_failed_write_leaves_its_key_free(key: str) -> None:
+    pk = begin(key)
+    assert call(key, "POST", f"/filings/{pk}/submit", {}, idempotency_key="b").status_code == 422
+    call(key, "PUT", f"/filings/{pk}", sheets(purchase()))
+    assert call(key, "POST", f"/filings/{pk}/submit", {}, idempotency_key="b").status_code == 200
+
+
+def test_tags_spare_reading_and_guard_writing(town: People, key: str) -> None:
+    pk = begin(key)
+    tag = call(key, "GET", f"/filings/{pk}")["ETag"]
+    assert call(key, "GET", f"/filings/{pk}", if_none_match=tag).status_code == 304
+    services.save_draft(town.colleague, pk, purchase())
+    assert call(key, "GET", f"/filings/{pk}", if_none_match=tag).status_code == 200
+    assert call(key, "PUT", f"/filings/{pk}", sheets(purchase("9")), if_match=tag).status_code == 412
+    fresh = call(key, "GET", f"/filings/{pk}")["ETag"]
+    assert call(key, "PUT", f"/filings/{pk}", sheets(purchase("9")), if_match=fresh).status_code == 200
+
+
+def test_keys_end_and_are_shown_once(town: People, key: str) -> None:
+    assert call(key, "GET", "/forms").status_code == 200
+    assert not ApiToken.objects.filter(digest=key).exists()
+    tokens.revoke(town.other_enterprise, ApiToken.objects.get().pk)
+    assert call(key, "GET", "/forms").status_code == 200, "only its holder revokes a key"
+    tokens.revoke(town.enterprise, ApiToken.objects.get().pk)
+    assert call(key, "GET", "/forms").status_code == 401
+    assert call("", "GET", "/forms")["WWW-Authenticate"] == "Bearer"
+
+
+def test_lists_come_in_pages(town: People, key: str) -> None:
+    begin(key)
+    first = call(key, "GET", "/filings").json()
+    assert (first["count"], len(first["items"])) == (1, 1)
+    assert call(key, "GET", "/filings?page=2").json()["items"] == []
+    assert call(key, "GET", "/filings?page=0").status_code == 422
+
+
+def test_too_many_requests_are_told_to_wait(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {call("", "GET", "/forms").status_code for _ in range(40)}
+    assert answers == {401}, "those without a key are turned away before they are counted"
+    found = [call(key, "GET", "/forms/none/schema") for _ in range(245)]
+    assert found[-1].status_code == 429
+    assert found[-1]["Content-Type"] == "application/problem+json"
+    assert found[-1]["Retry-After"]
+
+
+def test_whatever_is_sent_the_answer_is_as_documented(town: People, key: str) -> None:
+    from lvheng.web.wsgi import application
+
+    filing = services.start(town.enterprise, FORM, credit_code(1), PERIOD)
+    services.save_draft(town.enterprise, filing.pk, purchase())
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", application)
+    checks = CHECKS.get_by_names(list(KEEPS))
+    faults: list[str] = []
+    seen: set[int] = set()
+    operations = [found.ok() for found in schema.get_all_operations()]
+    assert len(operations) >= 17
+    for operation in operations:
+
+        @settings(
+            max_examples=12, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        )
+        @given(case=operation.as_strategy())
+        def send(case: Any) -> None:
+            cache.clear()
+            if "pk" in (case.path_parameters or {}):
+                case.path_parameters["pk"] = filing.pk
+            seen.add(case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, checks=checks).status_code)
+
+        try:
+            send()
+        except Exception as error:
+            faults.append(f"{operation.label}: {str(error)[:600]}")
+    assert not faults, "\n\n".join(faults)
+    assert {200, 422} <= seen, "the requests reached the services"
+    assert Filing.objects.filter(pk=filing.pk).exists()
