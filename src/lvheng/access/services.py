@@ -154,9 +154,9 @@ def change_person(user: User, user_id: int, given: Mapping[str, str]) -> User:
     before = {f: getattr(person, f) for f in ("role", "body", "region", "unit", "is_active")}
     if given.get("role") in {r.value for r in Role}:
         person.role = given["role"]
-    for field in ("body", "region", "unit"):
+    for field, longest in (("body", 64), ("region", 16), ("unit", 32)):
         if field in given:
-            setattr(person, field, given[field].strip()[: User._meta.get_field(field).max_length])
+            setattr(person, field, given[field].strip()[:longest])
     if "active" in given:
         person.is_active = given["active"] == "1"
     person.save()

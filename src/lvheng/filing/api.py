@@ -153,7 +153,7 @@ def once(view: Callable[..., Any]) -> Callable[..., Any]:
         if len(key) > 80 or not key.isprintable():
             return one("idempotency.key", "Idempotency-Key 应为不超过80个可见字符", 422)
         raw = b"" if request.FILES else request.body
-        files = "".join(hashlib.sha256(f.read()).hexdigest() + str(f.seek(0)) for f in request.FILES.values())
+        files = "".join(map(_content_mark, request.FILES.values()))
         mark = hashlib.sha256(f"{request.method} {request.path} {files} ".encode() + raw).hexdigest()
         user = user_of(request)
         if (kept := _kept(user, key, mark)) is not None:
@@ -171,6 +171,12 @@ def once(view: Callable[..., Any]) -> Callable[..., Any]:
         return Status(status, answer)
 
     return run
+
+
+def _content_mark(file: Any) -> str:
+    mark = hashlib.sha256(file.read()).hexdigest()
+    file.seek(0)
+    return mark
 
 
 def _kept(user: User, key: str, mark: str) -> Any:

@@ -191,9 +191,9 @@ def heat(
             period = last[form.id]
             if not content.applies(form, body) or (body.since and period.end < body.since):
                 continue
-            cell, filing = cells[form.id, body.region], states.get((form.id, body.pk))
+            cell, begun = cells[form.id, body.region], states.get((form.id, body.pk))
             cell.due += 1
-            how = rules.standing(filing.state if filing else None, filing.due if filing else form.due(period), day)
+            how = rules.standing(begun.state if begun else None, begun.due if begun else form.due(period), day)
             cell.filed += how in ("accepted", "under_review")
             cell.accepted += how == "accepted"
             cell.late += how == "late"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from lvheng.access.models import User, append_event
@@ -54,7 +55,7 @@ def _class_of(unit: Subject) -> str:
     return next((v for words, v in _CLASS_WORDS.items() if words in written), "other" if written else "")
 
 
-def visible(user: User) -> Iterable[Body]:
+def visible(user: User) -> QuerySet[Body]:
     """The bodies that a person may see: all, those of the county, or its own."""
     actor = user.acting
     bodies = Body.objects.select_related("subject")
@@ -78,7 +79,15 @@ def may_edit(user: User, body: Body | None = None) -> bool:
     return may(actor, Permission.REVIEW_COUNTY, body.owner if body else None) and (body is None or body.kind == "unit")
 
 
-FIELDS = ("credit_code", "region", "park", "energy_class", "discharger_class", "contact", "phone")
+FIELDS = {
+    "credit_code": 18,
+    "region": 16,
+    "park": 80,
+    "energy_class": 16,
+    "discharger_class": 16,
+    "contact": 40,
+    "phone": 20,
+}  # longest text
 
 
 def check(given: Mapping[str, str], regions: Iterable[str], code: str = "") -> list[Problem]:
@@ -162,9 +171,9 @@ def save_unit(user: User, given: Mapping[str, str], code: str = "") -> Body:
         subject.name, subject.parent, subject.industry = name[:120], parent, industry
         subject.save(update_fields=["name", "parent", "industry"])
     before = {f: getattr(body, f) for f in FIELDS}
-    for field in FIELDS:
+    for field, longest in FIELDS.items():
         if field in given:
-            setattr(body, field, given[field].strip()[: Body._meta.get_field(field).max_length])
+            setattr(body, field, given[field].strip()[:longest])
     body.credit_code = uscc
     body.save()
     if "active" in given:

@@ -101,6 +101,12 @@ def mine(request: HttpRequest, pk: int) -> Filing:
     return filing
 
 
+def cell_of(text: str) -> tuple[str, str, str]:
+    """Sheet, row and column of a cell's address on a page; empty parts for the whole."""
+    sheet, key, column = [*text.split("\x1f"), "", "", ""][:3]
+    return sheet, key, column
+
+
 def day_of(text: str) -> date:
     try:
         given = parse_date(text)
@@ -271,10 +277,10 @@ def _nil(request: HttpRequest, it: Filing) -> str:
 
 @action("answer")
 def _answer(request: HttpRequest, it: Filing) -> str:
-    check, *cell = request.POST.get("check", "").split("\x1f")[:4]
+    check, _mark, rest = request.POST.get("check", "").partition("\x1f")
     proof = request.POST.get("evidence", "")
     services.answer(
-        person(request), it.pk, check, tuple([*cell, "", "", ""][:3]), request.POST.get("reason", ""),  # type: ignore[arg-type]
+        person(request), it.pk, check, cell_of(rest), request.POST.get("reason", ""),
         int(proof) if proof.isascii() and proof.isdigit() else None,
     )  # fmt: skip
     return _("说明已保存。")
@@ -491,7 +497,7 @@ def review_page(request: HttpRequest, it: Filing, problems: list[Problem] | None
     )
     findings = [] if version.nil else content.findings(it, form, data)
     remarks = list(version.remarks.all())
-    cell = tuple([*request.GET.get("cell", "").split("\x1f"), "", "", ""][:3])
+    cell = cell_of(request.GET.get("cell", ""))
     sight = Sight(form, data, findings, remarks, sides[against])
     turn = review.may_review(person(request), it)
     context = {
@@ -519,8 +525,8 @@ def review_act(request: HttpRequest, pk: int, name: str) -> HttpResponse:
             case "begin":
                 review.begin(user, pk, number)
             case "remark":
-                cell = tuple([*given.get("cell", "").split("\x1f"), "", "", ""][:3])
-                review.remark(user, pk, number, cell, given.get("text", ""))  # type: ignore[arg-type]
+                cell = cell_of(given.get("cell", ""))
+                review.remark(user, pk, number, cell, given.get("text", ""))
                 messages.success(request, _("批注已保存。"))
             case "pass":
                 review.pass_on(user, pk, number, given.get("text", ""))
