@@ -24,7 +24,7 @@ Advance = Callable[[str, int, int], None]
 @click.command("run")
 @click.option("--host", default="127.0.0.1", show_default=True, help="监听地址。")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="端口。")
-@click.option("--workers", default=0, type=click.IntRange(0, 64), help="工作进程数，0为按处理器数。")
+@click.option("--workers", default=0, type=click.IntRange(0, 64), help="工作进程数，0为处理器数的两倍（至多8）。")
 @click.option(
     "--gateway-port",
     default=9212,
@@ -55,7 +55,7 @@ def run(host: str, port: int, workers: int, gateway_port: int, no_demo: bool, no
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="监听地址。")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="端口。")
-@click.option("--workers", default=0, type=click.IntRange(0, 64), help="工作进程数，0为按处理器数。")
+@click.option("--workers", default=0, type=click.IntRange(0, 64), help="工作进程数，0为处理器数的两倍（至多8）。")
 @with_django
 def serve(host: str, port: int, workers: int) -> None:
     """只提供服务，不改动数据。"""
@@ -130,8 +130,8 @@ def _serve(host: str, port: int, workers: int) -> None:
     click.echo(f"\n绿衡在 http://{host}:{port} 提供服务，按 Ctrl-C 停止。")
     sys.stdout.flush()
     Granian(
-        "lvheng.web.wsgi:application", address=host, port=port, interface=Interfaces.WSGI, workers=workers or min(4, os.cpu_count() or 1),
-        blocking_threads=2, backpressure=256, log_level=LogLevels.error, workers_kill_timeout=5,
+        "lvheng.web.wsgi:application", address=host, port=port, interface=Interfaces.WSGI, workers=workers or min(8, 2 * (os.cpu_count() or 1)),
+        blocking_threads=1, backpressure=256, log_level=LogLevels.error, workers_kill_timeout=5,
     ).serve()  # fmt: skip
     click.echo("已停止。")
 
