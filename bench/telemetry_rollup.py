@@ -132,10 +132,10 @@ def main() -> None:
                 if which not in best or got["seconds"] < best[which]["seconds"]:
                     best[which] = {**got, "mb": max(got["mb"], best.get(which, got)["mb"])}
         one, two = (f"select * from '{folder}/{w}.parquet'" for w in ("hand", "rules"))
-        differing = duckdb.sql(
+        differing = duckdb.execute(
             f"select count(*) from (({one} except {two}) union all ({two} except {one}))"
         ).fetchall()[0]
-        rows = duckdb.sql(f"select count(*), sum(n) from ({two})").fetchall()[0]
+        rows = duckdb.execute(f"select count(*), sum(n) from ({two})").fetchall()[0]
     print(f"{int(rows[1]):,} minute rows → {rows[0]:,} hours; rows that differ: {differing[0]}")
     print(
         f"by hand {best['hand']['seconds']:.2f} s, rules {best['rules']['seconds']:.2f} s: ratio {best['rules']['seconds'] / best['hand']['seconds']:.2f}, peak {best['rules']['mb']:.0f} MB"

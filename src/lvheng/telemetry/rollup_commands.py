@@ -85,14 +85,14 @@ def reproduce(month: str) -> None:
     click.echo(f"{month}复算结果与关账时完全一致")
 
 
-@click.command("alarms", help="按汇总结果发出超标、无数据、恒值和许可排放量报警。")
+@click.command("alarms", help="按汇总结果和网关实时数据发出超标、无数据、恒值、离线和许可排放量报警。")
 @with_django
 def alarms() -> None:
     from lvheng.telemetry import services
 
     folder = services.rollup_folder()
     n = services.raise_alarms(run.read(folder, "hours"), run.read(folder, "days"))
-    click.echo(f"新报警{n}条")
+    click.echo(f"新报警{n + services.raise_logger_off(services.last_heard())}条")
 
 
 @click.command("refresh", help="汇总本站数据湖，筛查疑点，发出报警（供定时运行）。")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import tempfile
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -297,6 +299,16 @@ def raise_logger_off(seen: dict[str, datetime], now: datetime | None = None) -> 
         )
         made += new
     return made
+
+
+def last_heard(live: Path | None = None) -> dict[str, datetime]:
+    """mn → last packet, from the gateway's live values; empty where no gateway has run."""
+    path = live or Path(settings.HOME) / "telemetry" / "live.sqlite"
+    if not path.exists():
+        return {}
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as db:
+        rows = db.execute("select mn, max(recv_time) from live group by mn").fetchall()
+    return {mn: datetime.fromisoformat(at).replace(tzinfo=SHANGHAI) for mn, at in rows}
 
 
 def take_step(alarm: Alarm, step: str, *, by: str, to: str = "", text: str = "") -> AlarmStep:

@@ -7,12 +7,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from django.db import DatabaseError, transaction
 
 from lvheng.core.problem import ProblemError
 from lvheng.observations.models import Observation
 from lvheng.telemetry import services
+from lvheng.telemetry.lake import VALUES
+from lvheng.telemetry.live import SqliteLive
 from lvheng.telemetry.models import Alarm, Factor, Mark, MonthClose, Outlet
 from lvheng.telemetry.validity import run
 from tests.telemetry.validity.support import START, value, write
@@ -174,3 +177,29 @@ def test_an_alarm_is_acknowledged_assigned_and_closed(outlet: Outlet) -> None:
     services.take_step(alarm, "closed", by="市级", text="更换通讯模块，已恢复上线")
     assert [s.step for s in alarm.steps.all()] == ["acknowledged", "assigned", "closed"]
     assert Alarm.objects.get().state == "closed"
+
+
+def test_the_gateways_live_values_say_when_a_logger_was_heard(outlet: Outlet, tmp_path: Path) -> None:
+    assert services.last_heard(tmp_path / "none.sqlite") == {}
+    live = SqliteLive(tmp_path / "live.sqlite")
+    rows = [value("a21002", START, 1.0), value("a21002", START + timedelta(minutes=5), 2.0)]
+    live.update(pa.Table.from_pylist(rows, schema=VALUES))
+    live.close()
+    seen = services.last_heard(tmp_path / "live.sqlite")
+    assert seen == {"M1": JUNE + timedelta(minutes=6)}
+    assert services.raise_logger_off(seen, JUNE + timedelta(minutes=67)) == 1
+
+
+def test_a_permit_nearly_used_up_alarms_once(outlet: Outlet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "rollup_folder", lambda: tmp_path / "rollup")
+    monkeypatch.setattr(services.timezone, "now", lambda: datetime(2026, 7, 12, tzinfo=LOCAL))
+    services.close_month("2026-06", by="市级", lake=month(tmp_path / "lake"))
+    factor = outlet.factors.get(code="a21002")
+    used = services.emitted_kg(factor, 2026)
+    assert used is not None
+    hours, days = (run.read(tmp_path / "rollup" / "closed" / "2026-06", n) for n in ("hours", "days"))
+    for share, new in (("1.12", 0), ("1.10", 1), ("1.10", 0)):
+        Factor.objects.filter(pk=factor.pk).update(permitted_kg=round(used * Decimal(share), 3))
+        before = Alarm.objects.filter(kind="permit").count()
+        services.raise_alarms(hours, days)
+        assert Alarm.objects.filter(kind="permit").count() - before == new
