@@ -163,6 +163,7 @@ def barometer(request: HttpRequest) -> HttpResponse:
     ]
     rows: list[dict[str, Any]] = []
     on_map = []
+    grades: dict[int, str] = {}  # severity: label
     intensity = found.scheme.dial.of == "intensity"
     for line in found.lines:
         region = line.region
@@ -178,6 +179,8 @@ def barometer(request: HttpRequest) -> HttpResponse:
         if region.code != sight.plan.header.city:
             severity = last.effective.severity if last and last.effective and seen else None
             label = last.effective.label if last and last.effective and seen else _("不完整")
+            if severity is not None:
+                grades[severity] = str(words.word(label))
             on_map.append(_shape(region, severity, words.word(label), address({"sight": sight}, "region", region.code)))
     title = _("%(city)s%(year)s年能耗双控晴雨表（%(dial)s）") % {
         "city": words.name_of(sight.view.city),
@@ -200,7 +203,7 @@ def barometer(request: HttpRequest) -> HttpResponse:
     context = {
         "found": found, "table": table, "years": years, "year": year, "periods": periods, "chosen": chosen, "title": title,
         "schemes": [s for s in data.schemes().values() if s.dial.subject == "region" and not s.dial.needs], "issuable": issuable,
-        "map": {"map": _shapes(sight), "unit": _("级"), "places": 0, "rows": on_map},
+        "map": {"map": _shapes(sight), "unit": "", "places": 0, "rows": on_map, "grades": [{"value": s, "label": grades[s]} for s in sorted(grades, reverse=True)]},
         "docx": "?" + urlencode({**{k: v for k, v in request.GET.items() if k != "file"}, "file": "docx"}),
     }  # fmt: skip
     return respond(request, "dual_control/barometer.html", {**context, "synthetic": _synthetic(sight)})

@@ -52,11 +52,12 @@ class Input(Entry):
 
 
 class Group(Entry):
-    """Cases of one kind, in the order of the page."""
+    """Cases of one kind. ``order`` says where on the page it stands; equal ones follow files and their order there."""
 
     id: str
     title: Title
     note: str = ""
+    order: int = 100
 
 
 class Case(Entry):
@@ -166,7 +167,7 @@ def load_cases(folder: Path | str) -> Cases:
         seen.add(case.id)
     if problems:
         raise ProblemError(problems)
-    return Cases(tuple(groups), tuple(case for case, _ in found))
+    return Cases(tuple(sorted(groups, key=lambda g: g.order)), tuple(case for case, _ in found))
 
 
 def _faults(case: Case, document: Document, index: int) -> list[Problem]:

@@ -297,7 +297,7 @@ def observation(request: HttpRequest, pk: int) -> HttpResponse:
     rows = [
         {
             "vintage": Cell(o.vintage, url=reverse("observation", args=[o.pk])), "value": Cell(o.value, reason=_("该版次撤回了数值。")), "quality": words.word(o.quality_label), "source": str(o.source),
-            "reference": o.reference, "posting": o.posting_id, "at": f"{o.posting.recorded_at.astimezone():%Y-%m-%d %H:%M}", "by": words.word(o.posting.recorded_by),
+            "reference": o.reference, "posting": o.posting_id, "at": f"{words.date_label(o.posting.recorded_at.astimezone())} {o.posting.recorded_at.astimezone():%H:%M}", "by": words.word(o.posting.recorded_by),
         }
         for o in vintages
     ]  # fmt: skip

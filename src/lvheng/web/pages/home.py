@@ -46,9 +46,8 @@ def _own_standings(sight: Sight, body: Any, region: Any) -> list[Any]:
 
 def waiting(request: HttpRequest, sight: Sight) -> list[dict[str, Any]]:
     """Sections of work to do. Rooms that hold such work add theirs here; drafts of plans are the first."""
-    from lvheng.plan.models import PlanDraft
-
     from lvheng.filing.waiting import sections
+    from lvheng.plan.models import PlanDraft
 
     found: list[dict[str, Any]] = sections(request.user)
     if may(sight.actor, Permission.EDIT_PLAN):

@@ -10,7 +10,7 @@
     const get = (name) => style.getPropertyValue(name).trim();
     return {
       ink: get("--ink"), ink2: get("--ink-2"), ink3: get("--ink-3"), line: get("--line"), line2: get("--line-2"), paper: get("--paper"),
-      surface: get("--surface"), pine: get("--pine"), pine2: get("--pine-2"), soft: get("--pine-soft"), red: get("--red"),
+      surface: get("--surface"), pine: get("--pine"), pine2: get("--pine-2"), soft: get("--pine-soft"), red: get("--red"), redMiddle: get("--red-middle"), redSoft: get("--red-soft"),
       sans: get("--sans"),
     };
   }
@@ -104,7 +104,7 @@
       option.tooltip.formatter = (items) => [items[0].axisValue, ...items.map((item) => `${item.seriesName}  ${show(item.value, data.places)} ${data.unit}`)].join("\n");
       return option;
     },
-    // { map: address of the shapes, unit, places, rows: [{code, name, short, value, note, url}] }
+    // { map: address of the shapes, unit, places, rows: [{code, name, short, value, note, url}], grades: [{value: 0 none to 3 worst, label}] }
     map(data, c) {
       const known = data.rows.filter((row) => row.value !== null).map((row) => row.value);
       const option = {
@@ -122,8 +122,15 @@
           data: data.rows.map((row) => ({ name: row.code, value: row.value === null ? NaN : row.value, title: row.name, short: row.short, note: row.note, url: row.url })),
         }],
       };
+      if (data.grades && data.grades.length) {
+        const scale = [c.soft, c.redSoft, c.redMiddle, c.red];
+        option.visualMap = {
+          type: "piecewise", left: 0, bottom: 8, itemWidth: 12, itemHeight: 12, textStyle: { color: c.ink2, fontSize: 12 }, outOfRange: { color: c.paper },
+          pieces: data.grades.map((grade) => ({ value: grade.value, label: grade.label, color: scale[grade.value] })),
+        };
+      }
       if (!known.length) delete option.visualMap;
-      option.tooltip = { ...option.tooltip, trigger: "item", formatter: (item) => (item.data ? `${item.data.title}\n${show(item.value, data.places)} ${data.unit}\n${item.data.note || ""}` : "") };
+      option.tooltip = { ...option.tooltip, trigger: "item", formatter: (item) => (item.data ? `${item.data.title}\n${data.grades ? "" : `${show(item.value, data.places)} ${data.unit}\n`}${item.data.note || ""}` : "") };
       return option;
     },
   };
