@@ -73,6 +73,19 @@ def test_the_same_file_again_is_a_no_op_and_says_so(town: People, filing: Filing
     assert Step.objects.filter(filing=filing, action="import").count() == 1
 
 
+def test_the_same_figures_in_another_file_are_compared_and_found_the_same(town: People, filing: Filing) -> None:
+    imports.confirm(
+        town.enterprise,
+        filing.pk,
+        imports.upload(town.enterprise, filing.pk, workbook(filing, purchase()), "三月.xlsx").pk,
+    )
+    other = workbook(filing, purchase())
+    services.save_draft(town.enterprise, filing.pk, purchase("600"))
+    again = imports.upload(town.enterprise, filing.pk, other, "三月.xlsx")
+    assert not again.summary["nothing"], "the draft has changed since"
+    assert again.summary["changed"] >= 1
+
+
 def test_undo_puts_back_what_was_there_even_after_submitting(town: People, filing: Filing) -> None:
     services.save_draft(town.enterprise, filing.pk, purchase("500"))
     job = imports.upload(town.enterprise, filing.pk, workbook(filing, purchase()), "三月.xlsx")

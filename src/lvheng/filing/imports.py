@@ -92,6 +92,8 @@ def _stage(job: ImportJob, stage: str, done: int = 0, total: int = 0) -> None:
 
 def _read(job: ImportJob, raw: bytes) -> None:
     form = content.form_of(job.filing)
+    if _same_again(job):
+        return
     try:
         _stage(job, "读取")
         _weigh(job, form, forms.read_file(raw, job.name, form, job.filing.when))
@@ -106,6 +108,42 @@ def _read(job: ImportJob, raw: bytes) -> None:
         ]
         job.save()
         raise
+
+
+def _same_again(job: ImportJob) -> bool:
+    """The very file that the draft was last filled from, and the draft untouched since: nothing to read again."""
+    version = FilingVersion.objects.filter(filing=job.filing).defer("data").latest("number")
+    last = (
+        ImportJob.objects.filter(filing=job.filing, state="confirmed")
+        .exclude(digest="")
+        .defer("data", "before")
+        .first()
+    )
+    if last is None or last.digest != job.digest or (version.state, version.edits) != ("draft", last.edits):
+        return False
+    s = last.summary
+    rows = s["new"] + s["changed"] + s["same"]
+    job.summary = {
+        **s,
+        "new": 0,
+        "changed": 0,
+        "same": rows,
+        "removed": 0,
+        "cells_changed": 0,
+        "changes": [],
+        "added": [],
+        "gone": [],
+        "nothing": True,
+    }
+    job.problems, job.edits, job.state, job.stage, job.beat = (
+        last.problems,
+        version.edits,
+        "ready",
+        "待确认",
+        timezone.now(),
+    )
+    job.save()
+    return True
 
 
 def _weigh(job: ImportJob, form: Form, reading: Reading) -> None:
