@@ -29,10 +29,10 @@ BY_HAND = """
 copy (
 with s as (
     select series, minute // 60 as hour, count(*) as n,
-        count(*) filter (state = 0) as n_valid, count(*) filter (state = 1) as n_stop,
-        sum(value) filter (state = 0) as value, sum(flow) as flow, count(flow) as n_flow, sum(o2) as o2, count(o2) as n_o2,
-        sum(cast(floor(value::double * flow * 60e-9 + 0.5) as bigint)) filter (state = 0) as weight,
-        sum(flow) filter (state = 0) as weight_flow
+        sum(case when state = 0 then 1 else 0 end) as n_valid, sum(case when state = 1 then 1 else 0 end) as n_stop,
+        sum(case when state = 0 then value end) as value, sum(flow) as flow, count(flow) as n_flow, sum(o2) as o2, count(o2) as n_o2,
+        sum(case when state = 0 then cast(floor(value::double * flow * 60e-9 + 0.5) as bigint) end) as weight,
+        sum(case when state = 0 and value is not null then flow end) as weight_flow
     from read_parquet('{minutes}') group by all),
 t as (
     select s.series, hour, n, n_valid, n_stop, n_valid >= 45 as fine, n_stop >= 45 as stopped,
