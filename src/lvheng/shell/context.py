@@ -50,7 +50,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             found.append({"name": name, "title": title, "url": url, "here": name == here})
     if not any(entry["here"] for entry in found):
         for entry in found:
-            entry["here"] = bool(room) and entry["url"].split("/")[1] == room
+            entry["here"] = bool(room) and str(entry["url"]).split("/")[1] == room
     return found
 
 
