@@ -10,7 +10,7 @@
     const get = (name) => style.getPropertyValue(name).trim();
     return {
       ink: get("--ink"), ink2: get("--ink-2"), ink3: get("--ink-3"), line: get("--line"), line2: get("--line-2"), paper: get("--paper"),
-      surface: get("--surface"), pine: get("--pine"), pine2: get("--pine-2"), soft: get("--pine-soft"), red: get("--red"), redMiddle: get("--red-middle"), redSoft: get("--red-soft"),
+      surface: get("--surface"), pine: get("--pine"), pine2: get("--pine-2"), soft: get("--pine-soft"), red: get("--red"), redMiddle: get("--red-middle"), redLight: get("--red-light"),
       sans: get("--sans"),
     };
   }
@@ -123,7 +123,7 @@
         }],
       };
       if (data.grades && data.grades.length) {
-        const scale = [c.soft, c.redSoft, c.redMiddle, c.red];
+        const scale = [c.soft, c.redLight, c.redMiddle, c.red];
         option.visualMap = {
           type: "piecewise", left: 0, bottom: 8, itemWidth: 12, itemHeight: 12, textStyle: { color: c.ink2, fontSize: 12 }, outOfRange: { color: c.paper },
           pieces: data.grades.map((grade) => ({ value: grade.value, label: grade.label, color: scale[grade.value] })),

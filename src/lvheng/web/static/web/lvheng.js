@@ -51,6 +51,27 @@
     openMargin();
   });
 
+  // --- 选择文件：按钮的字随页面的语言，不随浏览器 ---
+  const words = document.currentScript ? document.currentScript.dataset : {};
+  function chooser(within) {
+    for (const input of all("input[type=file]:not(.unseen)", within)) {
+      const wrap = document.createElement("label");
+      const button = document.createElement("span");
+      const chosen = document.createElement("span");
+      wrap.className = "choose";
+      button.className = "button";
+      button.textContent = words.choose;
+      chosen.className = "chosen";
+      chosen.textContent = words.none;
+      input.classList.add("unseen");
+      input.before(wrap);
+      wrap.append(input, button, chosen);
+      input.addEventListener("change", () => { chosen.textContent = [...input.files].map((file) => file.name).join("、") || words.none; });
+    }
+  }
+  chooser(document);
+  document.addEventListener("htmx:load", (event) => chooser(event.detail.elt.parentElement || document));
+
   // --- 读不到时说明，不留空白 ---
   for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     document.addEventListener(name, (event) => {
