@@ -519,7 +519,7 @@ def outlook(request: HttpRequest) -> HttpResponse:
             "intensity": effect.intensity,
             "total": effect.change,
         }
-        table = Table(columns, rows, title=_("%s年能源消费增量的因素分解") % settled, notes=_notes(sight, _("LMDI加法分解；合计为各县（市）区之和。")), foot=foot, filterable=False)  # fmt: skip
+        table = Table(columns, rows, title=_("%s年能源消费增量的因素分解") % settled, notes=_notes(sight, _("按对数平均迪氏指数法作加法分解；合计为各县（市）区之和。")), foot=foot, filterable=False)  # fmt: skip
         if fmt := wanted_format(request):
             return download(table, fmt)
     decimal = {}
