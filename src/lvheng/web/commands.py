@@ -95,6 +95,10 @@ def prepare(*, demo: bool) -> None:
             with step("装入演示城市") as advance:
                 load_demo(progress=advance)
                 keep_county_targets(view.current().plan)
+            from lvheng.demo.outlets import load_outlets
+
+            with step("装入演示排口"):
+                load_outlets(view.current().plan)
                 load_filings()
         with step("计算指标和进度"):
             view.current()
@@ -130,7 +134,7 @@ def _serve(host: str, port: int, workers: int) -> None:
     click.echo(f"\n绿衡在 http://{host}:{port} 提供服务，按 Ctrl-C 停止。")
     sys.stdout.flush()
     Granian(
-        "lvheng.web.wsgi:application", address=host, port=port, interface=Interfaces.WSGI, workers=workers or min(8, 2 * (os.cpu_count() or 1)),
+        "lvheng.web.worker:application", address=host, port=port, interface=Interfaces.WSGI, workers=workers or min(8, 2 * (os.cpu_count() or 1)),
         blocking_threads=1, backpressure=256, log_level=LogLevels.error, workers_kill_timeout=5,
     ).serve()  # fmt: skip
     click.echo("已停止。")
