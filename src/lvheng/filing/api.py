@@ -29,7 +29,7 @@ from lvheng.access.models import User
 from lvheng.access.roles import Permission
 from lvheng.core.period import Kind, Period
 from lvheng.core.problem import Problem, ProblemError, Severity
-from lvheng.filing import content, duties, evidence, forms, imports, registry, services, tokens
+from lvheng.filing import content, duties, evidence, forms, imports, registry, security, services, tokens
 from lvheng.filing.models import Filing, FilingVersion, IdempotencyKey, ImportJob
 from lvheng.filing.services import refuse
 
@@ -44,7 +44,10 @@ class Key(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
         held = tokens.holder(token)
-        return held.user if held else None
+        if held is None:
+            return None
+        security.hold(held.user)
+        return held.user
 
 
 class Documented(NinjaAPI):

@@ -25,7 +25,7 @@ from lvheng.access.models import User
 from lvheng.access.roles import Permission, may
 from lvheng.core.period import Period
 from lvheng.core.problem import Problem, ProblemError, Severity
-from lvheng.filing import content, duties, evidence, forms, imports, registry, review, services, tokens
+from lvheng.filing import content, duties, evidence, forms, imports, registry, review, security, services, tokens
 from lvheng.filing.grid import Sight, grids
 from lvheng.filing.models import BODY_KINDS, DISCHARGER_CLASSES, ENERGY_CLASSES, Body, Filing, FilingVersion, ImportJob
 from lvheng.filing.services import refuse
@@ -51,6 +51,7 @@ def signed_in(permission: Permission) -> Callable[[Answer], Answer]:
                     raise refuse(
                         "access", "您没有办理此事的权限", wanted="相应单位的账号", fix="换账号登录，或联系系统管理员。"
                     )
+                security.hold(person(request))
                 response = view(request, *args, **kwargs)
             except ProblemError as error:
                 return problem_page(request, error.problems)
