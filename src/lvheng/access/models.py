@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from lvheng.access.roles import ROLE_WORDS, Actor, Owner, Role
+from lvheng.access.storable import storable
 from lvheng.core.problem import Place, Problem
 
 GENESIS = "0" * 64
@@ -143,7 +144,7 @@ def append_event(actor: str, action: str, subject: str, data: dict[str, Any] | N
         last = AuditEvent.objects.order_by("-id").first()
         event = AuditEvent(
             at=timezone.now(), actor=actor or "系统", action=action, subject=subject,
-            data=json.loads(json.dumps(data or {}, ensure_ascii=False, default=str)), previous=last.digest if last else GENESIS,
+            data=storable(json.loads(json.dumps(data or {}, ensure_ascii=False, default=str))), previous=last.digest if last else GENESIS,
         )  # fmt: skip
         event.digest = event.reckon()
         event.save(force_insert=True)

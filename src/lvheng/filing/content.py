@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
+from lvheng.access.storable import storable
 from lvheng.core.period import Kind, Period
 from lvheng.core.problem import Problem, ProblemError, Severity
 from lvheng.filing import forms
@@ -74,7 +75,7 @@ def applies(form: Form, body: Body) -> bool:
 
 
 def digest_of(data: Any) -> str:
-    text = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(storable(data), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.new("sm3", text.encode()).hexdigest()
 
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from lvheng.access.roles import Owner
+from lvheng.access.storable import StorableJSONField
 from lvheng.core.period import Period
 from lvheng.observations.models import Subject
 
@@ -149,12 +150,12 @@ class FilingVersion(models.Model):
     form_version = models.CharField(
         _("表式版本"), max_length=80, help_text="form and the date its version came into force"
     )
-    data = models.JSONField(_("内容"), default=dict)
+    data = StorableJSONField(_("内容"), default=dict)
     digest = models.CharField(max_length=64, blank=True, help_text="SM3 of the content")
     origin = models.CharField(_("来源"), max_length=8, choices=list(ORIGINS.items()), default="grid")
     nil = models.BooleanField(_("零报告"), default=False)
     note = models.CharField(_("说明"), max_length=400, blank=True)
-    findings = models.JSONField(_("审核提示"), default=dict, help_text="counts by severity; unanswered errors")
+    findings = StorableJSONField(_("审核提示"), default=dict, help_text="counts by severity; unanswered errors")
     edits = models.PositiveIntegerField(
         default=0, help_text="counts saves of a draft, so that nobody overwrites unseen"
     )
@@ -294,10 +295,10 @@ class ImportJob(models.Model):
     stage = models.CharField(_("阶段"), max_length=20, blank=True)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
-    data = models.JSONField(null=True)
-    before = models.JSONField(null=True, help_text="the draft before the import, for undo")
-    problems = models.JSONField(default=list)
-    summary = models.JSONField(default=dict)
+    data = StorableJSONField(null=True)
+    before = StorableJSONField(null=True, help_text="the draft before the import, for undo")
+    problems = StorableJSONField(default=list)
+    summary = StorableJSONField(default=dict)
     edits = models.PositiveIntegerField(default=0, help_text="edits of the draft that the comparison was made with")
     at = models.DateTimeField(_("时间"))
     beat = models.DateTimeField(help_text="last sign of life")
@@ -343,7 +344,7 @@ class IdempotencyKey(models.Model):
     key = models.CharField(max_length=80)
     request = models.CharField(max_length=64, help_text="digest of method, path and body")
     status = models.PositiveSmallIntegerField()
-    answer = models.JSONField()
+    answer = StorableJSONField()
     at = models.DateTimeField()
 
     class Meta:
