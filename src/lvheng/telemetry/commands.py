@@ -19,15 +19,16 @@ from lvheng.core.problem import Problem, ProblemError
 from lvheng.telemetry import hj212, journal
 from lvheng.telemetry.clock import local_time
 from lvheng.telemetry.decode import VERDICTS, Reading, read_packets
-from lvheng.telemetry.devices import Device, SqliteRegistry
+from lvheng.telemetry.devices import Device, SqliteRegistry, data_folder
 from lvheng.telemetry.gateway.exchange import STATES, CommandStore, first_contact
 from lvheng.telemetry.gateway.serve import Plan, Service
 
 # The columnar libraries are imported by the commands that use them: gateway processes start without them.
 
 _data = click.option(
-    "--data", type=click.Path(path_type=Path), default=Path("var/telemetry"), show_default=True, help="网关数据目录。"
-)
+    "--data", type=click.Path(path_type=Path), default=data_folder, show_default="LVHENG_HOME/telemetry",
+    help="网关数据目录。",
+)  # fmt: skip
 _open_door = click.option("--open-door", is_flag=True, help="未登记的设备也接收（只供试用）。")
 
 

@@ -1,18 +1,28 @@
 """What the gateway must know of a device. The register itself belongs to others: they give a :class:`Registry`.
 
-:class:`SqliteRegistry` is a small file register for a gateway that stands alone, for the simulator and for tests.
+The gateway reads ``registry.sqlite`` of its data folder through :class:`SqliteRegistry`. Whoever keeps the register (the
+outlets of the web side, ``lvheng telemetry register``, the simulator) writes to that file with :meth:`SqliteRegistry.put` and
+:meth:`SqliteRegistry.remove`, from any process; every gateway process and the decoder look for changes about every two
+seconds, so that a device is taken, changed or refused within seconds and without a restart.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from lvheng.telemetry.hj212 import STANDARD, Dialect
+
+
+def data_folder() -> Path:
+    """The folder of the gateway: ``telemetry`` in LVHENG_HOME, or in ``var`` beside the source."""
+    home = os.environ.get("LVHENG_HOME") or Path(__file__).resolve().parents[3] / "var"
+    return Path(home).resolve() / "telemetry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +40,13 @@ class Device:
 class Registry(Protocol):
     """Looks a device up by the MN it sends (which may be an alias of its own)."""
 
-    def get(self, mn: str) -> Device | None: ...
+    def get(self, mn: str) -> Device | None:
+        """The device, or None when it is not registered. Called for every packet, so it must be quick."""
+        ...
 
     def refresh(self) -> None:
-        """Forget what is cached; called every few seconds."""
+        """Take notice of changes; called every few seconds."""
+        ...
 
 
 def admitted(device: Device | None, pw: str) -> str:
@@ -80,24 +93,38 @@ class SqliteRegistry:
             )
 
     def put(self, devices: Iterable[Device]) -> None:
-        with self._db as db:
-            db.execute("begin")
-            db.executemany(
-                "insert or replace into device values (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        d.mn,
-                        d.password,
-                        json.dumps(d.dialect.as_dict(), ensure_ascii=False),
-                        d.dialect.sm4_key,
-                        d.link,
-                        d.st,
-                        d.version,
-                    )
-                    for d in devices
-                ],
+        """Add devices, or change what is known of them."""
+        rows = [
+            (
+                d.mn,
+                d.password,
+                json.dumps(d.dialect.as_dict(), ensure_ascii=False),
+                d.dialect.sm4_key,
+                d.link,
+                d.st,
+                d.version,
             )
+            for d in devices
+        ]
+        self._change("insert or replace into device values (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def remove(self, mns: Iterable[str]) -> None:
+        """Forget devices: what they send is from then on that of unknown ones."""
+        self._change("delete from device where mn = ?", [(mn,) for mn in mns])
+
+    def _change(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        self._db.execute("begin immediate")
+        try:
+            self._db.executemany(statement, rows)
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
         self._cache.clear()
+
+    def all(self) -> list[Device]:
+        """Every registered device, by MN."""
+        return [_device(row) for row in self._db.execute("select * from device order by mn")]
 
     def refresh(self) -> None:
         version = self._db.execute("pragma data_version").fetchone()[0]
@@ -112,12 +139,13 @@ class SqliteRegistry:
         if mn in self._cache:
             return self._cache[mn]
         row = self._db.execute("select * from device where mn = ?", (mn,)).fetchone()
-        if row is not None:
-            dialect = Dialect.from_dict(json.loads(row[2]), row[3])
-            device: Device | None = Device(row[0], row[1], dialect, row[4], row[5], row[6])
-        else:
-            device = Device(mn) if self.open_door else None
+        device = _device(row) if row is not None else Device(mn) if self.open_door else None
         if len(self._cache) > 100_000:
             self._cache.clear()
         self._cache[mn] = device
         return device
+
+
+def _device(row: tuple[Any, ...]) -> Device:
+    dialect = Dialect.from_dict(json.loads(row[2]), row[3])
+    return Device(row[0], row[1], STANDARD if dialect == STANDARD else dialect, row[4], row[5], row[6])
