@@ -433,6 +433,12 @@ class View:
             points.append(Point(Period.of_year(year), values[year], scheduled, forecast))
         return points
 
+    def warm(self) -> None:
+        """Compute every standing now, so that no visitor waits for it."""
+        for target in self.plan.targets:
+            self.standing(target.id)
+            self.county_standings(target.id)
+
     # --- the plan's own questions -------------------------------------------------------------
     def clause_state(self, clause_id: str) -> State | None:
         """The worst state among the clause's targets and those of the clauses below it; None without any."""
@@ -615,23 +621,36 @@ def catalogue() -> Catalogue:
         return _load(_files_fingerprint())[1]
 
 
+Key = tuple[str, str, int, date, tuple[Goal, ...]]
+
+
 def current(plan_id: str | None = None, *, at: int | None = None) -> View:
     """The view of a plan (the first issued one by default) as of the present position, or an earlier one.
 
-    Raises ProblemError on an unknown plan or faulty files. Cheap when nothing has changed.
+    Raises ProblemError on an unknown plan or faulty files. Cheap when nothing has changed. Pages take
+    theirs from :mod:`.serving`, which does not wait.
     """
-    where = position() if at is None else at
+    return keyed(plan_id, at)[1]
+
+
+def present_key(plan_id: str, at: int | None = None) -> Key:
+    """All that a view depends on, as it is now: plan, files, position, day, goals in force."""
+    issued = tuple(goal for source in goal_sources for goal in source(plan_id))
+    return (plan_id, _files_fingerprint(), position() if at is None else at, timezone.localdate(), issued)
+
+
+def keyed(plan_id: str | None, at: int | None = None) -> tuple[Key, View]:
+    """As :func:`current`, with the key that the view was made for."""
     with _lock:
-        fingerprint = _files_fingerprint()
-        plans_, catalogue_, rulebooks = _load(fingerprint)
+        plans_, catalogue_, rulebooks = _load(_files_fingerprint())
         ordered = sorted(plans_.values(), key=lambda p: (not p.header.issued, p.header.first_year, p.id))
         chosen = plan_id or ordered[0].id
         if chosen not in plans_:
             raise ProblemError(Problem("plan.unknown", "没有这个方案", got=chosen, wanted="、".join(plans_)))
-        issued = tuple(goal for source in goal_sources for goal in source(chosen))
-        key = (chosen, fingerprint, where, timezone.localdate(), issued)
+        key = present_key(chosen, at)
         view = _views.get(key)
         if view is None:
+            _, fingerprint, where, _, issued = key
             stamp = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
             headers = [p.header for p in ordered]
             try:
@@ -644,4 +663,4 @@ def current(plan_id: str | None = None, *, at: int | None = None) -> View:
             for old in [k for k in _views if k[0] == chosen and (k[1] != fingerprint or k[4] != issued or at is None)]:
                 del _views[old]
             _views[key] = view
-        return view
+        return key, view

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -19,6 +20,7 @@ from django.utils.translation import get_language
 
 from lvheng.access.roles import Actor, Owner, Permission, may
 from lvheng.core.region import Region
+from lvheng.observations.serving import view_for
 from lvheng.observations.view import Point, TargetStanding, View, current
 from lvheng.plan.rules import State
 from lvheng.plan.schema import Body, Clause, Plan, Task
@@ -90,12 +92,25 @@ class Sight:
         return found
 
 
+CHANGED = "changed"  # in a session: the last event of the audit chain after the person's last change
+
+
+def own_change(request: HttpRequest) -> int:
+    """The event of the audit chain that the reader's own last change was told in, or before; 0 without any."""
+    known = settings.SESSION_COOKIE_NAME in request.COOKIES and hasattr(request, "session")
+    return int(request.session.get(CHANGED, 0)) if known else 0
+
+
 def sight_of(request: HttpRequest) -> Sight:
-    """The sight of this request, made once. The plan is named by ``?plan=``."""
+    """The sight of this request, made once. The plan is named by ``?plan=``.
+
+    What is about to change something sees the present; a reader sees at least what he has changed himself.
+    """
     found = getattr(request, "_sight", None)
     if found is None:
         chosen = request.GET.get("plan", "")
-        view = current(chosen or None)
+        reading = request.method in ("GET", "HEAD")
+        view = view_for(chosen or None, own_change(request)) if reading else current(chosen or None)
         default = not chosen or view.plans[0].id == chosen
         found = Sight(view, actor_of(request), "" if default else chosen)
         request._sight = found  # type: ignore[attr-defined]

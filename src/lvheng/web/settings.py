@@ -9,6 +9,10 @@ LVHENG_SECRET    secret key; without it one is made and kept in LVHENG_HOME
 LVHENG_HOSTS     host names, separated by commas
 LVHENG_HTTPS     1 behind HTTPS: secure cookies, HSTS, redirect
 LVHENG_ENGINE    duckdb, polars, pyspark or numpy
+LVHENG_MAIL      smtp://user:password@host:port (587, STARTTLS), smtps:// (465), smtp+plain:// (25, no encryption),
+                 file:///folder or console:; empty = files in LVHENG_HOME/mail, nothing is sent
+LVHENG_MAIL_FROM sender of mail
+LVHENG_ADDRESS   https://host of the site, for links in mail
 """
 
 from __future__ import annotations
@@ -67,6 +71,9 @@ INSTALLED_APPS = [
     "django_tasks_db",
     "axes",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     *(f"lvheng.{name}" for name in ROOMS),
 ]
 MIDDLEWARE = [
@@ -78,6 +85,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "lvheng.web.middleware.OwnChanges",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -153,6 +161,7 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "web/locked_out.html"
 AXES_VERBOSE = False
+OTP_TOTP_ISSUER = "绿衡"
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "中文"), ("en", "English")]
@@ -211,6 +220,33 @@ if HTTPS:
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+
+
+def _mail() -> dict[str, object]:
+    """Django's mail settings from LVHENG_MAIL."""
+    given = urlsplit(os.environ.get("LVHENG_MAIL", ""))
+    backend = "django.core.mail.backends."
+    match given.scheme:
+        case "":
+            return {"EMAIL_BACKEND": backend + "filebased.EmailBackend", "EMAIL_FILE_PATH": HOME / "mail"}
+        case "file":
+            return {"EMAIL_BACKEND": backend + "filebased.EmailBackend", "EMAIL_FILE_PATH": Path(unquote(given.path))}
+        case "console":
+            return {"EMAIL_BACKEND": backend + "console.EmailBackend"}
+        case "smtp" | "smtps" | "smtp+plain" if given.hostname:
+            usual = {"smtp": 587, "smtps": 465, "smtp+plain": 25}[given.scheme]
+            return {
+                "EMAIL_BACKEND": backend + "smtp.EmailBackend", "EMAIL_HOST": given.hostname, "EMAIL_PORT": given.port or usual,
+                "EMAIL_HOST_USER": unquote(given.username or ""), "EMAIL_HOST_PASSWORD": unquote(given.password or ""),
+                "EMAIL_USE_TLS": given.scheme == "smtp", "EMAIL_USE_SSL": given.scheme == "smtps", "EMAIL_TIMEOUT": 20,
+            }  # fmt: skip
+    raise SystemExit("LVHENG_MAIL 应为 smtp://用户:口令@主机:端口、smtps://…、smtp+plain://…、file:///目录 或 console:")
+
+
+globals().update(_mail())
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = os.environ.get("LVHENG_MAIL_FROM") or "lvheng@localhost"
+SITE_ADDRESS = os.environ.get("LVHENG_ADDRESS", "").rstrip("/")
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 2000}}}
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}

@@ -12,13 +12,10 @@ def _warm() -> None:
     from django.db import DatabaseError, close_old_connections
 
     from lvheng.core.problem import ProblemError
-    from lvheng.observations import view
+    from lvheng.observations import serving
 
     try:
-        look = view.current()
-        for target in look.plan.targets:
-            look.standing(target.id)
-            look.county_standings(target.id)
+        serving.keep_ready()
     except (DatabaseError, ProblemError) as error:
         logging.getLogger("lvheng").warning("%s", error)
     finally:
