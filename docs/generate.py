@@ -201,15 +201,23 @@ def indicator_page() -> str:
 def command_page() -> str:
     """Every command with its own help."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lvheng.web.settings")
-    from lvheng.cli import lvheng
+    from lvheng.cli import Help, in_words, lvheng
 
     lines = ["# 命令", "", "每条命令都可以加 `--help` 查看用法。", ""]
     for context, command in sorted(_commands(lvheng, None), key=lambda pair: pair[0].command_path):
-        lines += [f"## {context.command_path}", "", escape(" ".join((command.help or "").split())), "", "```text"]
-        lines += [" ".join(command.get_usage(context).split()).replace("Usage:", "用法："), "```", ""]
+        lines += [
+            f"## {context.command_path}",
+            "",
+            escape(" ".join(in_words(command.help or "").split())),
+            "",
+            "```text",
+        ]
+        lines += [" ".join(command.get_usage(context).split()), "```", ""]
         options = [record for p in command.get_params(context) if (record := p.get_help_record(context))]
         options = [(name, says) for name, says in options if "--help" not in name]
-        lines += [f"- `{name}`：{escape(says)}" for name, says in options] + [""]
+        lines += [
+            f"- `{in_words(name)}`：{escape(Help.described(says))}" for name, says in options if name.startswith("-")
+        ] + [""]
     return "\n".join(lines)
 
 

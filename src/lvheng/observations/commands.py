@@ -129,7 +129,7 @@ def progress(
 def explain(
     target: str, region: str, period_text: str, item: str, depth: int | None, as_json: bool, plan_id: str | None
 ) -> None:
-    """一个数从何而来：TARGET 为目标编号（T001）或指标代码，逐层展开到每条观测、版次和来源。"""
+    """一个数从何而来：TARGET为目标编号（T001）或指标代码，逐层展开到每条观测、版次和来源。"""
     import json
 
     from rich.console import Console
