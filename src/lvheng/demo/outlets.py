@@ -152,7 +152,7 @@ def _write(lake: Lake, columns: dict[str, list[Any]]) -> None:
                 "code": names["code"][mine][rows], "suffix": _same("Avg", n), "value": number, "flag": marks[keep],
                 "late": np.zeros(n, dtype=bool), "qn": _same("", n), "part": np.zeros(n, dtype=np.int16),
                 "recv_time": stamps[slots] + np.timedelta64(30, "m"), "journal": _same("demo", n), "position": np.arange(n),
-                "seq": np.zeros(n, dtype=np.int32), "copies": np.ones(n, dtype=np.int32),
+                "seq": np.zeros(n, dtype=np.int32),
                 "day": np.full(n, (start + timedelta(days=day)).date()), "st": _same(st, n),
             }  # fmt: skip
             table["code_sent"] = table["code"]

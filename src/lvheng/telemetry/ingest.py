@@ -2,12 +2,14 @@
 
 The place reached in each stream is kept in ``<lake>/checkpoint/<stream>.json`` and written after the files. A stretch that
 is decoded again starts at the same place and never ends earlier, so its files (named after the start) replace the old ones.
+Several gateways on several machines may write to one lake: a stream's name belongs to the journal that used it first.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import logging
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +20,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from lvheng.core.problem import Problem
+from lvheng.core.problem import Place, Problem
 from lvheng.telemetry import hj212, journal
 from lvheng.telemetry.clock import local_time
 from lvheng.telemetry.devices import Device, Registry, admitted
 from lvheng.telemetry.energy_gateway.adapter import Adapter
-from lvheng.telemetry.lake import PACKETS, VALUES, Lake
+from lvheng.telemetry.lake import PACKETS, VALUES, Lake, origin_of
 from lvheng.telemetry.live import LiveStore
+
+log = logging.getLogger("lvheng.gateway")
 
 STRETCH = 16 << 20  # bytes of journal decoded at once; constant, see above
 
@@ -131,7 +135,6 @@ def _value_rows(v: dict[str, list[Any]], packet: hj212.Packet, received: datetim
         ("recv_time", received),
         ("journal", place[0]),
         ("position", place[1]),
-        ("copies", 1),
         ("day", packet.data_time.date()),
         ("st", _system(packet.st)),
     ):
@@ -152,7 +155,7 @@ def _system(st: str) -> str:
 
 
 class Decoder:
-    """Moves all streams of a journal into a lake. One decoder a lake directory at a time."""
+    """Moves all streams of a journal into a lake. One decoder a journal at a time; many may share a lake."""
 
     def __init__(
         self,
@@ -170,36 +173,44 @@ class Decoder:
         self.live = live
         self.clock = clock or Clock()
         self.records = 0
+        self.refused: dict[str, Problem] = {}  # streams that another journal's are in the lake under the name of
         self._kernel: Any = None
         if compiled:
             from lvheng.telemetry.hj212 import kernel
 
             self._kernel = kernel if kernel.AVAILABLE else None
 
-    def _checkpoint(self, stream: str) -> Path:
-        return self.lake.root / "checkpoint" / f"{stream}.json"
-
     def reached(self, stream: str) -> tuple[int, int]:
         """Segment number and byte up to which a stream is in the lake."""
+        data = self._checkpoint(stream)
+        return data.get("segment", 1), data.get("position", 0)
+
+    def _checkpoint(self, stream: str) -> dict[str, Any]:
         try:
-            data = json.loads(self._checkpoint(stream).read_text())
+            return dict(json.loads(self.lake.store.read(f"checkpoint/{stream}.json")))
         except FileNotFoundError:
-            return 1, 0
-        return data["segment"], data["position"]
+            return {}
 
     def _reach(self, stream: str, segment: int, position: int) -> None:
-        path = self._checkpoint(stream)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft")
-        with draft.open("w") as handle:
-            json.dump({"segment": segment, "position": position}, handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        draft.replace(path)
+        data = {"segment": segment, "position": position, "journal": journal_id(self.journal_root, stream)}
+        self.lake.store.write(f"checkpoint/{stream}.json", json.dumps(data).encode())
+
+    def _mine(self, stream: str) -> bool:
+        """Whether the stream's name in the lake is this journal's; if not, it is left alone and said once."""
+        owner = self._checkpoint(stream).get("journal")
+        if owner is None or owner == journal_id(self.journal_root, stream):
+            return True
+        if stream not in self.refused:
+            self.refused[stream] = Problem(
+                "telemetry.lake.stream", "数据湖中已有另一网关使用同一名称", place=Place(file=f"{self.journal_root.name}/{stream}"),
+                got=stream, wanted="各网关名称互不相同", fix="用 --name 另取网关名称后重新启动；已应答的数据仍在原始日志中。",
+            )  # fmt: skip
+            log.error("%s", self.refused[stream])
+        return False
 
     def step(self) -> int:
         """Decode one stretch of every stream; returns the number of records moved."""
-        return sum(self._step(stream) for stream in journal.streams(self.journal_root))
+        return sum(self._step(stream) for stream in journal.streams(self.journal_root) if self._mine(stream))
 
     def run(self) -> int:
         """Decode until nothing is left."""
@@ -230,8 +241,7 @@ class Decoder:
     def decode_blocks(self, stream: str, segment: int, position: int, blocks: Sequence[journal.Block]) -> None:
         name = f"{stream}-{segment:08d}-{position:012d}"
         place = f"{stream}/{segment:08d}"
-        decode = decode_plain if self._kernel is None else self._kernel.decode_blocks
-        values, packets, alarms = decode(place, blocks, self.registry, self.clock)
+        values, packets, alarms = self.decode(place, blocks)
         if values.num_rows:
             self.lake.write_values(values, name)
         if packets.num_rows:
@@ -242,6 +252,31 @@ class Decoder:
                 now = packets["recv_time"][-1].as_py().strftime("%Y-%m-%d %H:%M:%S")
                 self.live.alarm([(kind, subject, now, n) for (kind, subject), n in alarms.items()])
         self.records += sum(b.records for b in blocks)
+
+    def decode(
+        self, place: str, blocks: Sequence[journal.Block]
+    ) -> tuple[pa.Table, pa.Table, Counter[tuple[str, str]]]:
+        """Values, packets and alarms of some blocks of the segment ``place``; nothing is written."""
+        decode = decode_plain if self._kernel is None else self._kernel.decode_blocks
+        return decode(place, blocks, self.registry, self.clock)
+
+
+def journal_id(journal_root: Path, stream: str) -> str:
+    """A name of this very stream, made up when it is first decoded and kept beside its segments."""
+    path = Path(journal_root) / stream / "id"
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        made = uuid.uuid4().hex
+        draft = path.with_name(f"id.{made}")
+        draft.write_text(made)
+        try:
+            path.hardlink_to(draft)  # the first of two decoders wins, and never is half a name read
+        except FileExistsError:
+            made = path.read_text()
+        finally:
+            draft.unlink()
+        return made
 
 
 def decode_plain(
@@ -297,7 +332,7 @@ def _add_energy(batch: Batch, body: bytes, received: datetime, place: tuple[str,
             ("mn", mn), ("cn", "energy"), ("cycle", item.cycle), ("data_time", item.time), ("code", item.code),
             ("code_sent", item.code), ("suffix", "Val"), ("value_text", item.text), ("value", float(item.value)),
             ("flag", "N" if item.valid else "D"), ("late", False), ("qn", ""), ("part", 0), ("recv_time", received),
-            ("journal", place[0]), ("position", place[1]), ("seq", seq), ("copies", 1), ("day", item.time.date()),
+            ("journal", place[0]), ("position", place[1]), ("seq", seq), ("day", item.time.date()),
             ("st", ENERGY_SYSTEM),
         ):  # fmt: skip
             v[column].append(one)
@@ -332,15 +367,17 @@ def recent(
 
 
 def rebuild(journal_root: Path, lake: Lake, registry: Registry, clock: Clock | None = None) -> list[Problem]:
-    """Throw decoded files away and decode the whole journal again; returns the damage found on the way.
+    """Throw the journal's decoded files away and decode the whole of it again; returns the damage found on the way.
 
-    Good blocks beyond damage are kept; what the damage took is named.
+    Good blocks beyond damage are kept; what the damage took is named. Files of other journals in the lake stay.
     """
-    problems = [p for s in journal.streams(journal_root) for p in journal.verify(journal_root, s)]
-    for folder in ("values", "packets"):
-        for path in (lake.root / folder).glob("**/*.parquet"):
-            path.unlink()
-    for path in (lake.root / "checkpoint").glob("*.json"):
-        path.unlink()
-    Decoder(journal_root, lake, registry, clock=clock).run()
-    return problems
+    streams = journal.streams(journal_root)
+    problems = [p for s in streams for p in journal.verify(journal_root, s)]
+    decoder = Decoder(journal_root, lake, registry, clock=clock)
+    own = {s for s in streams if decoder._mine(s)}
+    for kind in ("values", "packets"):
+        names = [f.name for f in lake.store.files(kind, ".parquet")]
+        lake.store.remove(n for n in names if (o := origin_of(n)) and o.stream in own)
+    lake.store.remove(f"checkpoint/{s}.json" for s in own)
+    decoder.run()
+    return [*problems, *decoder.refused.values()]

@@ -41,7 +41,7 @@ def value(code: str, when: datetime, number: float | None, flag: str = "N", **mo
     return {
         "mn": "M1", "cn": "2051", "cycle": "minute", "data_time": when, "code": code, "code_sent": code, "suffix": "Avg",
         "value_text": text, "value": number, "flag": flag, "late": False, "qn": "", "part": 0,
-        "recv_time": when + timedelta(minutes=1), "journal": "a/1", "position": 0, "seq": 0, "copies": 1, "day": when.date(),
+        "recv_time": when + timedelta(minutes=1), "journal": "a/1", "position": 0, "seq": 0, "day": when.date(),
         "st": "31", **more,
     }  # fmt: skip
 

@@ -843,7 +843,6 @@ def _tables(
             _dictionary(np.zeros(rows, np.int32), [place]),
             pa.array(positions[good][of], pa.int64()),
             pa.array(seq, pa.int32()),
-            pa.array(np.ones(rows, np.int32)),
             pa.array((when // 86400).astype(np.int32)[of]).view(pa.date32()),
             _dictionary(st[of], st_words),
         ],
