@@ -121,12 +121,12 @@ def name_of(thing: Any) -> str:
 
 @lru_cache(maxsize=1)
 def _items() -> dict[str, tuple[str, str]]:
-    """Code → names of fuels and pollutants, from the code lists of the rulebook."""
+    """Code → names of fuels, pollutants and industries, from the code lists of the rulebook."""
     from django.conf import settings
 
     found: dict[str, tuple[str, str]] = {}
     for path in sorted((settings.RULEBOOK_FOLDER / "codes").glob("*.yaml")):
-        if path.stem in ("fuels", "pollutants"):
+        if path.stem in ("fuels", "pollutants", "gbt4754"):
             found |= {c.code: (c.name, c.name_en) for c in load_codes(path)}
     return found
 
