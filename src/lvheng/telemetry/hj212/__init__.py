@@ -9,11 +9,12 @@
 """
 
 from lvheng.telemetry.hj212.checksum import crc, crc_table, modbus, modbus_swapped
+from lvheng.telemetry.hj212.decoder import decode, decode_frame
 from lvheng.telemetry.hj212.dialect import STANDARD, Dialect, Proposal, propose
 from lvheng.telemetry.hj212.encode import answer, frame_bytes, make_qn, request, segment, upload
 from lvheng.telemetry.hj212.frame import Frame, Framer, Reject
 from lvheng.telemetry.hj212.join import Joined, Joiner
-from lvheng.telemetry.hj212.packet import Packet, Value, decode, decode_frame, parse, parse_time, peek
+from lvheng.telemetry.hj212.packet import Packet, Value, parse, parse_time, peek
 from lvheng.telemetry.hj212.tables import tables
 
 __all__ = [

@@ -31,19 +31,32 @@ POSSIBLE = frozenset(TABLE) | {0xFFFF}
 """The only values a right CRC can take (FFFF for the empty segment)."""
 
 
-def crc(seg: bytes) -> int:
-    """CRC of a segment, exact, by the fold form."""
+class _Folds(dict[int, tuple[tuple[int, int], ...]]):
+    """Number of 8-byte blocks → (shift, mask) of each halving until one block is left; made when first asked for."""
+
+    def __missing__(self, blocks: int) -> tuple[tuple[int, int], ...]:
+        steps, left = [], blocks
+        while left > 1:
+            half = left // 2
+            bits = 64 * (left - half)
+            steps.append((bits, (1 << bits) - 1))
+            left -= half
+        self[blocks] = made = tuple(steps)
+        return made
+
+
+_FOLDS = _Folds()
+_TEXT = [b"%04X" % value for value in TABLE]
+
+
+def _state(seg: bytes) -> int:
+    """The eight bits that the register comes down to, for at least one byte."""
     n = len(seg)
-    if n == 0:
-        return 0xFFFF
-    x = int.from_bytes(seg, "big")
-    w = (n + 7) // 8
-    while w > 1:
-        h = w // 2
-        bits = 64 * (w - h)
-        x = (x >> bits) ^ (x & ((1 << bits) - 1))
-        w -= h
-    return TABLE[
+    half = n >> 4 << 3
+    x = int.from_bytes(seg[: n - half], "big") ^ int.from_bytes(seg[n - half :], "big")
+    for bits, mask in _FOLDS[(n - half + 7) >> 3]:
+        x = (x >> bits) ^ (x & mask)
+    return (
         START[(n - 1) & 7]
         ^ (x & 255)
         ^ _P1[(x >> 8) & 255]
@@ -53,7 +66,17 @@ def crc(seg: bytes) -> int:
         ^ _P5[(x >> 40) & 255]
         ^ _P6[(x >> 48) & 255]
         ^ _P7[x >> 56]
-    ]
+    )
+
+
+def crc(seg: bytes) -> int:
+    """CRC of a segment, exact, by the fold form."""
+    return TABLE[_state(seg)] if seg else 0xFFFF
+
+
+def crc_text(seg: bytes) -> bytes:
+    """The CRC as it is sent: four capital hexadecimal digits."""
+    return _TEXT[_state(seg)] if seg else b"FFFF"
 
 
 def crc_table(seg: bytes) -> int:

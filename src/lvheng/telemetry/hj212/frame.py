@@ -182,7 +182,8 @@ class Framer:
                 self._reject(out, buf, base, start)
                 base, pos = start, start + 2
                 continue
-            self._reject(out, buf, base, start)
+            if start > base:
+                self._reject(out, buf, base, start)
             out.append(frame)
             base = pos = start + len(frame.raw) + len(frame.eol or b"")
         if final or pos - base > self.limit:
@@ -202,13 +203,14 @@ class Framer:
         """The frame at ``start`` or None, and whether more input must tell (a printed cipher is longer than LEN)."""
         seg = buf[start + 6 : end - 4]
         sent = buf[end - 4 : end]
+        right = crcs.crc_text(seg)
+        if sent == right or sent.upper() == right:
+            eol = b"\r\n" if buf.startswith(b"\r\n", end) else self._eol(buf, end, final)
+            return Frame(self.offset + start, buf[start:end], seg, sent, eol), False
         value = int(sent, 16) if _HEX4.fullmatch(sent) else -1
-        if value >= 0:
-            if crcs.crc(seg) == value:
-                return Frame(self.offset + start, buf[start:end], seg, sent, self._eol(buf, end, final)), False
-            if self._crc != "hj212" and crcs.VARIANTS[self._crc](seg) == value:
-                eol = self._eol(buf, end, final)
-                return Frame(self.offset + start, buf[start:end], seg, sent, eol, self._crc), False
+        if value >= 0 and self._crc != "hj212" and crcs.VARIANTS[self._crc](seg) == value:
+            eol = self._eol(buf, end, final)
+            return Frame(self.offset + start, buf[start:end], seg, sent, eol, self._crc), False
         if b"CP=&&{0" in seg:
             match = _LITERAL_FRAME.match(buf, start + 6)
             if match:

@@ -14,11 +14,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lvheng.core.problem import Problem, Severity
-from lvheng.telemetry.hj212 import checksum as crcs
-from lvheng.telemetry.hj212 import sm4
 from lvheng.telemetry.hj212.dialect import STANDARD, Dialect, convert
 from lvheng.telemetry.hj212.findings import CATALOGUE, finding
-from lvheng.telemetry.hj212.frame import Frame, Framer, Reject
+from lvheng.telemetry.hj212.frame import Frame
 from lvheng.telemetry.hj212.tables import load_document, tables
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
@@ -29,8 +27,8 @@ _MN_2017 = re.compile(r"[0-9A-Fa-f]{24}")
 _ORDER_2005 = {k: i for i, k in enumerate(("QN", "PNUM", "PNO", "ST", "CN", "PW", "MN", "Flag"))}
 _ORDER = {k: i for i, k in enumerate(("QN", "ST", "CN", "PW", "MN", "Flag", "RF", "PNUM", "PNO"))}
 _FIELDS = {name.lower(): name for name in _ORDER}
-_STATED_VERSIONS = {0: 2005, 1: 2017, 2: 2025}
-_MEANS = (("Min", "Avg", "Max"), ("ZsMin", "ZsAvg", "ZsMax"))
+STATED_VERSIONS = {0: 2005, 1: 2017, 2: 2025}
+MEANS = (("Min", "Avg", "Max"), ("ZsMin", "ZsAvg", "ZsMax"))
 _CONCENTRATIONS = frozenset(("Rtd", "Min", "Avg", "Max", "ZsRtd", "ZsMin", "ZsAvg", "ZsMax"))
 
 
@@ -185,20 +183,23 @@ def _text(seg: bytes, note: Any) -> str:
     return text
 
 
-class _Notes:
+class Notes:
     """Collects findings, one of each name; several subjects are listed in one."""
 
-    __slots__ = ("subjects",)
+    __slots__ = ("before_area", "subjects")
 
     def __init__(self) -> None:
         self.subjects: dict[str, list[tuple[str, str, str]]] = {}
+        self.before_area = 0  # how many names were noted before the data area was read
 
     def __call__(self, name: str, got: str = "", wanted: str = "", subject: str = "") -> None:
         self.subjects.setdefault(name, []).append((got, wanted, subject))
 
-    def problems(self, quiet: frozenset[str]) -> list[Problem]:
+    def problems(self, quiet: frozenset[str], names: Iterable[str] | None = None) -> list[Problem]:
+        """What is told of all findings, or of those of these names; never quiet about a BLOCKER."""
         out = []
-        for name, rows in self.subjects.items():
+        for name in self.subjects if names is None else names:
+            rows = self.subjects[name]
             if name in quiet and CATALOGUE[name][0] is not Severity.BLOCKER:
                 continue
             got, wanted, _ = rows[0]
@@ -212,9 +213,9 @@ def _short(text: str, most: int = 120) -> str:
     return text if len(text) <= most else text[:most] + "…"
 
 
-def parse(seg: bytes, dialect: Dialect = STANDARD, notes: _Notes | None = None) -> Packet:
+def parse(seg: bytes, dialect: Dialect = STANDARD, notes: Notes | None = None) -> Packet:
     """Decode one plain segment. Never raises for any bytes; every oddity becomes a finding."""
-    note = notes or _Notes()
+    note = notes or Notes()
     text = _text(seg, note)
     at = text.find("CP=")
     if at < 0:
@@ -229,6 +230,7 @@ def parse(seg: bytes, dialect: Dialect = STANDARD, notes: _Notes | None = None) 
             body = area.strip("&")
     packet = Packet(_header(head, note))
     _interpret_header(packet, len(seg), dialect, note)
+    note.before_area = len(note.subjects)
     _area(packet, body, dialect, note)
     if not packet.request_qn:  # answers of 2005 carry it in the data area
         note("qn_missing")
@@ -276,7 +278,7 @@ def _interpret_header(packet: Packet, length: int, dialect: Dialect, note: Any) 
     elif flag.isascii() and flag.isdigit() and len(flag) <= 3:
         packet.flag = int(flag)
         packet.version = packet.flag >> 2
-        if packet.version not in _STATED_VERSIONS:
+        if packet.version not in STATED_VERSIONS:
             note("version_unknown", got=flag)
     else:
         note("flag_form", got=flag)
@@ -304,7 +306,7 @@ def _interpret_header(packet: Packet, length: int, dialect: Dialect, note: Any) 
         note("cn_form", got=cn)
     elif (command := table.commands.get(cn)) is None:
         note("cn_unknown", got=cn)
-    elif packet.flag is not None and not command.since <= _STATED_VERSIONS.get(packet.version, 9999) <= (
+    elif packet.flag is not None and not command.since <= STATED_VERSIONS.get(packet.version, 9999) <= (
         command.until or 9999
     ):
         note("cn_version", got=cn)
@@ -378,7 +380,8 @@ def _keys(dialect: Dialect, old: bool) -> dict[str, _Key]:
     return found[1] if old else found[2]
 
 
-def _understand(key: str, dialect: Dialect, old: bool) -> _Key:
+def key_of(key: str, dialect: Dialect, old: bool) -> _Key:
+    """What ``code-suffix`` means in a dialect; ``old``: in a packet of 2005, where the old codes are at home."""
     table = tables()
     sent, _, suffix = key.rpartition("-")
     notes: tuple[str, ...] = ()
@@ -440,7 +443,7 @@ def _area(packet: Packet, body: str, dialect: Dialect, note: Any) -> None:
                 continue
             if len(keys) > 20_000:
                 keys.clear()
-            known = keys[key] = _understand(key, dialect, packet.version == 0)
+            known = keys[key] = key_of(key, dialect, packet.version == 0)
         elif not equals:
             note("pair_malformed", got=_short(token, 40))
             continue
@@ -511,7 +514,7 @@ def _area(packet: Packet, body: str, dialect: Dialect, note: Any) -> None:
 def _check_means(rows: list[tuple[_Key, str, float | None]], note: Any) -> None:
     """Min ≤ Avg ≤ Max of what was sent, which also finds what the weak CRC lets pass."""
     by_key = {(k.sent, k.suffix): number(text)[0] for k, text, _ in rows if k.suffix.endswith(("Min", "Avg", "Max"))}
-    for low, mean, high in _MEANS:
+    for low, mean, high in MEANS:
         for (sent, suffix), value in by_key.items():
             if suffix != mean or value is None:
                 continue
@@ -553,52 +556,6 @@ def _param(packet: Packet, key: str, text: str, params: list[tuple[str, str]], n
             note("interval_form", got=text, subject=key)
     elif key == "MinInterval" and text not in table.min_intervals:
         note("interval_form", got=text, subject=key)
-
-
-def decode_frame(frame: Frame, dialect: Dialect = STANDARD) -> Packet:
-    """Decrypt where needed, parse, and add what the frame itself shows."""
-    note = _Notes()
-    if frame.crc != frame.crc.upper():
-        note("crc_lowercase", got=frame.crc.decode("latin-1"))
-    if frame.eol not in (None, b"\r\n"):
-        note("eol")
-    if frame.variant not in ("", "hj212"):
-        note("crc_variant", got=frame.variant)
-    seg = frame.seg
-    if frame.encrypted:
-        if frame.literal:
-            note("sm4_literal")
-        plain = _decrypt(frame, dialect, note)
-        if plain is None:
-            at = seg.find(b"CP=&&")
-            packet = parse(seg[: at + 5] + b"&&", dialect, note)
-            packet.frame = frame
-            return packet
-        seg = plain
-    packet = parse(seg, dialect, note)
-    packet.frame = frame
-    return packet
-
-
-def _decrypt(frame: Frame, dialect: Dialect, note: _Notes) -> bytes | None:
-    seg = frame.seg
-    at = seg.index(b"CP=&&") + 5
-    want = int(frame.crc, 16)
-    keys: Iterable[bytes] = (*((dialect.sm4_key,) if dialect.sm4_key else ()), *tables().published_keys)
-    for key in keys:
-        area = sm4.decrypt_area(seg[at:-2], key)
-        plain = seg[:at] + area + b"&&"
-        if crcs.crc(plain) == want and area[:1].isalnum() and min(area) >= 32:
-            note("sm4_published_key" if key in tables().published_keys else "sm4")
-            return plain
-    note("sm4_wrong_key" if dialect.sm4_key else "sm4_no_key")
-    return None
-
-
-def decode(data: bytes, dialect: Dialect = STANDARD) -> list[Packet | Reject]:
-    """Every packet and every rejected stretch of a whole input, in order."""
-    items = Framer(dialect).feed(data, final=True)
-    return [decode_frame(item, dialect) if isinstance(item, Frame) else item for item in items]
 
 
 class Peek(NamedTuple):
