@@ -10,10 +10,12 @@ from lvheng.filing.forms.marking import marked
 from lvheng.filing.forms.problems import FilingProblem
 from lvheng.filing.forms.reading import Places, Reading, from_json, from_paste, read_file
 from lvheng.filing.forms.schema import schema
+from lvheng.filing.forms.sums import Balance, balance, filed_value
 from lvheng.filing.forms.template import template
 
 __all__ = [
     "Answers",
+    "Balance",
     "CellChange",
     "Column",
     "Context",
@@ -28,10 +30,12 @@ __all__ = [
     "Reading",
     "Row",
     "Sheet",
+    "balance",
     "check",
     "compare",
     "dump",
     "figures",
+    "filed_value",
     "from_json",
     "from_paste",
     "load",

@@ -14,12 +14,13 @@ from lvheng.core.problem import Place, Problem, ProblemError, stops
 from lvheng.core.quantity import compatible, measure
 from lvheng.core.rulebook import Loaded, Rulebook, read_entries
 from lvheng.filing.forms import expression
-from lvheng.filing.forms.entries import Check, Column, FormEntry, Option, Publish, Sheet
+from lvheng.filing.forms.entries import Check, Column, FormEntry, Option, Publish, Sheet, Sum
 from lvheng.filing.forms.expression import Expression, Ref
 from lvheng.filing.forms.options import Options, from_codes, inline, read_lists
 from lvheng.observations.catalogue import Catalogue, load_catalogue
 
 _PERIOD = ("year", "quarter", "month")
+LONGEST_ITEM = 32  # characters of an item in the store of observations
 
 
 class Form:
@@ -34,6 +35,7 @@ class Form:
         self._columns = {(s.sheet, c.code): c for s in self.sheets for c in s.columns}
         self.checks: list[tuple[Check, Expression, Expression | None]] = []
         self.publishes: list[tuple[Publish, Expression, Expression | None]] = []
+        self.sums: list[tuple[Sum, Form, Expression]] = []
         self.required_if: dict[tuple[str, str], Expression] = {}
 
     def __repr__(self) -> str:
@@ -219,11 +221,11 @@ def _resolve(form: Form, book: FormBook) -> list[Problem]:
             )
         )
 
-    def read(kind: str, text: str, sheet: Sheet | None, field: str, what: str) -> Expression | None:
+    def read(kind: str, text: str, sheet: Sheet | None, field: str, what: str, home: Form = form) -> Expression | None:
         if not text:
             return None
         try:
-            found = getattr(expression, kind)(text, lambda name: _name(name, form, sheet, book), form.at(field))
+            found = getattr(expression, kind)(text, lambda name: _name(name, home, sheet, book), form.at(field))
         except ProblemError as error:
             problems.extend(_named(p, what) for p in error)
             return None
@@ -320,6 +322,17 @@ def _resolve(form: Form, book: FormBook) -> list[Problem]:
                 got=publish.item or "无",
                 wanted="、".join(indicator.dimensions) or "无",
             )
+        long = sheet_.key is not None and publish.item and form.has(publish.sheet, publish.item)
+        if long and form.column(publish.sheet, publish.item).type == "text":
+            column = form.column(publish.sheet, publish.item)
+            if column.length > LONGEST_ITEM:
+                tell(
+                    "publishes",
+                    "item",
+                    f"“{column.title}”作分项，长度超过分项的上限",
+                    got=str(column.length),
+                    wanted=f"length不大于{LONGEST_ITEM}",
+                )
         for name in (publish.item, publish.subject):
             if name and (sheet_.key is None or name not in sheet_.key.columns):
                 tell(
@@ -331,6 +344,37 @@ def _resolve(form: Form, book: FormBook) -> list[Problem]:
                 )
         if gives is not None and (where is not None or not publish.where):
             form.publishes.append((publish, gives, where))
+    for entry in form.entry.sums:
+        what = f"汇总核对“{entry.sum}”"
+        home = next((f for f in book if f.id == entry.form), None)
+        if home is None or not home.has(entry.of):
+            tell(
+                "sums",
+                "form",
+                f"{what}所加的表或工作表不存在",
+                got=f"{entry.form} {entry.of}",
+                wanted="、".join(book.ids),
+            )
+        elif not form.has(entry.sheet, entry.column) or form.sheet(entry.sheet).key is not None:
+            tell("sums", "sheet", f"{what}所对的栏目不存在，或不在单行工作表中", got=f"{entry.sheet} {entry.column}")
+        elif home.entry.frequency is not form.entry.frequency:
+            tell(
+                "sums",
+                "form",
+                f"{what}两表的填报频度不同",
+                got=home.entry.frequency.value,
+                wanted=form.entry.frequency.value,
+            )
+        elif entry.indicator and entry.indicator not in {p.indicator for p in home.entry.publishes}:
+            tell(
+                "sums",
+                "indicator",
+                f"{what}的指标不由所加的表发布",
+                got=entry.indicator,
+                wanted="、".join({p.indicator for p in home.entry.publishes}),
+            )
+        elif (value := read("value", entry.value, home.sheet(entry.of), "sums", what, home)) is not None:
+            form.sums.append((entry, home, value))
     return problems
 
 

@@ -139,6 +139,32 @@ class Publish(Entry):
     period: Kind | None = None
 
 
+class Sum(Entry):
+    """What bodies below filed beside a figure of a record sheet: ``value`` added over the rows of their ``form``.
+
+    ``below`` units: the units of the county that file; counties: those of the city. ``row``: that row alone.
+    ``divisions``: first and last division of GB/T 4754 that counts. ``relation`` at_most: the sum may not be
+    more than the figure; equal: it is the figure once all have filed. ``relative`` is in % of the larger side.
+    ``indicator``: what the accepted ``value`` is recorded under, so that an explanation can go down to the forms.
+    """
+
+    sum: Code
+    title: Title
+    sheet: Code
+    column: Code
+    below: Literal["units", "counties"]
+    form: Code
+    of: Code
+    value: str
+    row: str = ""
+    divisions: tuple[str, str] | None = None
+    relation: Literal["equal", "at_most"] = "equal"
+    relative: Number = Decimal(0)
+    indicator: str = ""
+    fix: str = ""
+    source: str = ""
+
+
 class Filer(Entry):
     role: Literal["enterprise", "county", "department"]
     body: tuple[str, ...] = ()
@@ -180,6 +206,7 @@ class FormEntry(Dated):
     sheets: tuple[Sheet, ...] = Field(min_length=1)
     checks: tuple[Check, ...] = ()
     publishes: tuple[Publish, ...] = ()
+    sums: tuple[Sum, ...] = ()
 
     @property
     def key(self) -> str:
@@ -198,6 +225,7 @@ class FormEntry(Dated):
         yield from _twice("sheets", "工作表编号", [s.sheet for s in self.sheets])
         yield from _twice("sheets", "工作表名称", [s.title.zh for s in self.sheets])
         yield from _twice("checks", "审核关系编号", [c.check for c in self.checks])
+        yield from _twice("sums", "汇总核对编号", [s.sum for s in self.sums])
         for sheet in self.sheets:
             yield from _twice("sheets", f"“{sheet.title}”的栏目编号", [c.code for c in sheet.columns])
             yield from _twice("sheets", f"“{sheet.title}”的栏目名称", [c.title.zh for c in sheet.columns])

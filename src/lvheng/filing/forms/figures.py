@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from lvheng.core.formula.exact import total
 from lvheng.core.period import Kind, Period
 from lvheng.filing.forms import expression
 from lvheng.filing.forms.book import Form
@@ -27,9 +28,12 @@ class FiledFigure:
 
 
 def figures(form: Form, data: Data, subject: str, period: Period, previous: Data | None = None) -> list[FiledFigure]:
-    """The figures of a filing. A blank cell gives none; ``previous`` feeds expressions with ``prev.``."""
+    """The figures of a filing. A blank cell gives none; ``previous`` feeds expressions with ``prev.``.
+
+    Rows that give the same figure (one pollutant at several outlets) are added exactly.
+    """
     values = Values(form, data, Context(period, subject, previous=previous))
-    out: list[FiledFigure] = []
+    out: dict[tuple[str, str, str, str], FiledFigure] = {}
     for publish, gives, where in form.publishes:
         sheet = form.sheet(publish.sheet)
         table = values.table("", publish.sheet)
@@ -45,11 +49,14 @@ def figures(form: Form, data: Data, subject: str, period: Period, previous: Data
             if value is None:
                 continue
             parts = dict(zip(names, row.key.split("|"), strict=False))
-            out.append(
-                FiledFigure(publish.indicator, parts.get(publish.subject, subject) if publish.subject else subject, code, value, unit,
-                            parts.get(publish.item, "") if publish.item else "", "/".join((publish.sheet, row.key, publish.value)))
-            )  # fmt: skip
-    return out
+            whose = parts.get(publish.subject, subject) if publish.subject else subject
+            item = parts.get(publish.item, "") if publish.item else ""
+            at = (publish.indicator, whose, code, item)
+            where_from = "/".join((publish.sheet, row.key, publish.value))
+            if (other := out.get(at)) is not None:
+                value, where_from = total([other.value, value]), other.reference
+            out[at] = FiledFigure(publish.indicator, whose, code, value, unit, item, where_from)
+    return list(out.values())
 
 
 def _unit(form: Form, publish: Publish) -> str:
