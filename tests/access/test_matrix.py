@@ -67,13 +67,15 @@ class Ground:
     attachment: dict[str, int]
     extension: dict[str, int]
     invitation: str
+    token: int
+    letter: int
 
 
 @pytest.fixture
 def ground(town: People) -> Ground:
     from lvheng.access.models import Invitation
     from lvheng.filing import evidence, services
-    from lvheng.filing.models import Attachment, Extension, ImportJob
+    from lvheng.filing.models import ApiToken, Attachment, Extension, ImportJob, Letter
 
     own = services.start(town.enterprise, FORM, credit_code(1), PERIOD)
     other = services.start(town.other_enterprise, FORM, credit_code(2), PERIOD)
@@ -92,6 +94,19 @@ def ground(town: People) -> Ground:
         ).pk
         services.save_draft(person, filing.pk, purchase())
         services.submit(person, filing.pk)
+    token = ApiToken.objects.create(
+        user=town.enterprise, name="x", digest="ground", tail="x", made_at=now, expires_at=now + timedelta(days=1)
+    )
+    letter = Letter.objects.create(
+        person=town.enterprise,
+        kind="digest",
+        day=date(2026, 4, 1),
+        address="x@example.cn",
+        subject="x",
+        text="x",
+        state="failed",
+        tries=1,
+    )
     Invitation.objects.create(
         digest="x", full_name="x", role="county", made_by="x", made_at=now, expires_at=now + timedelta(days=1)
     )
@@ -101,6 +116,8 @@ def ground(town: People) -> Ground:
         {"own": credit_code(1), "other": credit_code(2)},
         **found,
         invitation="x",
+        token=token.pk,
+        letter=letter.pk,
     )
 
 
@@ -178,21 +195,42 @@ EXPECTED: dict[str, tuple[Who | None, Who | None]] = {
     "person": (same({"administrator"}), same({"administrator"})),
     "person_invite": (same({"administrator"}), same({"administrator"})),
     "invitation_withdraw": (None, same({"administrator"})),
+    "person_leave": (None, same({"administrator"})),
+    "person_password": (None, same({"administrator"})),
+    "person_factor_reset": (None, same({"administrator"})),
+    "safety": (same({"administrator"}), same({"administrator"})),
+    "filing_tokens": (same({"administrator"}), None),
+    "filing_token_revoke": (None, same({"administrator"})),
+    "filing_reminders": (same({"administrator"}), same({"administrator"})),
+    "filing_letter": (same({"administrator"}), same({"administrator"})),
+    "filing_extensions": (same({"administrator", "auditor"}), None),
     "account": (same(EVERY), None),
+    "account_contact": (None, same(EVERY)),
+    "second_factor": (same(EVERY), None),
+    "second_factor_act": (None, same(EVERY)),
     "account_password": (None, same(EVERY)),
     "account_hand_over": (None, same(EVERY)),
     "account_take_back": (None, same(EVERY)),
     "audit": (same({"auditor", "administrator"}), None),
 }  # fmt: skip
-FOR_ANYBODY = {"join", "api_docs", "openapi-json", "api-root"}  # without an account, and harmless
+FOR_ANYBODY = {
+    "join",
+    "password_reset",
+    "sign_in_code",
+    "sign_in_enrol",
+    "api_docs",
+    "openapi-json",
+    "api-root",
+}  # without an account, and harmless
 CHANGES_WITHOUT_ACCOUNT = {"language", "set_language", "plan_read", "sign_in", "sign_out", "join", "openapi-json"}
 
 
 def address(route: Route, ground: Ground, side: str) -> str:
     given = {
         "pk": ground.filing[side], "job": ground.job[side], "attachment_id": ground.attachment[side], "extension_id": ground.extension[side],
-        "code": ground.unit[side], "name": {"filing_act": "submit", "filing_import_act": "confirm", "filing_review_act": "begin"}.get(route.name, "x"),
+        "code": ground.unit[side], "name": {"filing_act": "submit", "filing_import_act": "confirm", "filing_review_act": "begin", "second_factor_act": "confirm"}.get(route.name, "x"),
         "user_id": ground.people.enterprise.pk, "invitation_id": 1, "delegation_id": 1, "secret": "none", "form": FORM,
+        "token_id": ground.token, "letter_id": ground.letter,
     }  # fmt: skip
     return route.path.format(**{p: given.get(p, 1) for p in route.params})
 

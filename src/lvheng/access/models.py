@@ -31,6 +31,8 @@ class User(AbstractUser):
     )
     region = models.CharField(_("所属地区"), max_length=16, blank=True)
     unit = models.CharField(_("所属企业"), max_length=32, blank=True, help_text="code of the unit's subject")
+    reminded = models.BooleanField(_("接收催报邮件"), default=True)
+    leaves_on = models.DateField(_("离任日期"), null=True, blank=True, help_text="last day of the account")
 
     class Meta:
         db_table_comment = "Accounts of people; roles per design 3"
@@ -42,9 +44,12 @@ class User(AbstractUser):
     @property
     def acting(self) -> Actor:
         """The actor with the duties handed over to the person today."""
-        today = timezone.localdate()
+        return self.acting_on(timezone.localdate())
+
+    def acting_on(self, today: date) -> Actor:
         held = self.held.filter(ended_at=None, first_day__lte=today, last_day__gte=today).select_related("giver")
-        given = tuple(d.giver.owner for d in held if d.giver.is_active)
+        # who was stopped gives nothing on; who left does, to the successor
+        given = tuple(d.giver.owner for d in held if d.giver.is_active or d.giver.has_left)
         own = self.actor
         return Actor(own.role, own.name, own.body, own.region, own.unit, given) if given else own
 
@@ -62,12 +67,44 @@ class User(AbstractUser):
     def role_label(self) -> str:
         return Role(self.role).label
 
+    @property
+    def has_left(self) -> bool:
+        return self.leaves_on is not None and self.leaves_on < timezone.localdate()
+
+
+class Setting(models.Model):
+    """What an administrator decided for the whole site, by name."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    value = models.JSONField()
+    changed_at = models.DateTimeField()
+    changed_by = models.CharField(max_length=80)
+
+    class Meta:
+        db_table_comment = "Settings of the site that administrators change; changes are in the audit chain"
+
+
+class DailyRun(models.Model):
+    """One daily job on one day: whichever process takes it first runs it."""
+
+    name = models.CharField(max_length=40)
+    day = models.DateField()
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        db_table_comment = "Daily jobs that the site runs itself"
+        ordering = ["-day", "name"]
+        constraints = [models.UniqueConstraint(fields=["name", "day"], name="daily_once")]
+
 
 class Invitation(models.Model):
     """An account offered to a person; the link holds the secret, the table its digest."""
 
     digest = models.CharField(max_length=64, unique=True)
     full_name = models.CharField(_("姓名"), max_length=40)
+    email = models.EmailField(_("邮箱"), blank=True)
     role = models.CharField(_("角色"), max_length=16, choices=[(r.value, w) for r, w in ROLE_WORDS.items()])
     body = models.CharField(_("单位"), max_length=64, blank=True)
     region = models.CharField(_("所属地区"), max_length=16, blank=True)

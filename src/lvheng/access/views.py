@@ -19,7 +19,7 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from lvheng.access import services
+from lvheng.access import second_factor, services
 from lvheng.access.models import AuditEvent, Invitation, User, verify_chain
 from lvheng.access.roles import ROLE_WORDS, Permission, Role, may
 from lvheng.core.problem import Problem, ProblemError
@@ -72,17 +72,17 @@ def people(request: HttpRequest) -> HttpResponse:
     if asked:
         found = found.filter(Q(username__icontains=asked) | Q(full_name__icontains=asked))
     page = Paginator(found, 50).get_page(request.GET.get("page"))
-    return render(
-        request, "access/people.html", {"page_obj": page, "asked": asked, "invitations": Invitation.objects.all()[:20]}
+    have = set(
+        second_factor.TOTPDevice.objects.filter(confirmed=True, user__in=list(page)).values_list("user_id", flat=True)
     )
+    rows = [{"person": p, "factor": p.pk in have, "place": p.unit or p.body or p.region} for p in page]
+    context = {"page_obj": page, "rows": rows, "asked": asked, "invitations": Invitation.objects.all()[:20]}
+    return render(request, "access/people.html", context)
 
 
 @only(Permission.ADMINISTER)
 @require_http_methods(["GET", "POST"])
 def person(request: HttpRequest, user_id: int) -> HttpResponse:
-    found = User.objects.filter(pk=user_id).first()
-    if found is None:
-        raise services.refuse("person.unknown", "没有这个人员", fix="从人员页面进入。")
     problems: list[Problem] = []
     if request.method == "POST":
         try:
@@ -91,12 +91,66 @@ def person(request: HttpRequest, user_id: int) -> HttpResponse:
             return redirect("people")
         except ProblemError as error:
             problems = error.problems
-    return render(
-        request,
-        "access/person.html",
-        {"person": found, "roles": _roles(), "problems": problems},
-        status=422 if problems else 200,
+    return _person(request, user_id, problems)
+
+
+def _person(request: HttpRequest, user_id: int, problems: list[Problem] | None = None, link: str = "") -> HttpResponse:
+    found = services.person_of(user_id)
+    context = {
+        "person": found, "roles": _roles(), "problems": problems or [], "link": link, "factor": second_factor.device(found), "self": found.pk == _me(request).pk,
+        "given": {f: request.POST.get(f, getattr(found, f)) for f in ("role", "full_name", "email", "body", "region", "unit")},
+        "held": found.held.filter(ended_at=None).select_related("giver"), "handed": found.handed_over.filter(ended_at=None).select_related("receiver"),
+    }  # fmt: skip
+    return render(request, "access/person.html", context, status=422 if problems else 200)
+
+
+@only(Permission.ADMINISTER)
+@require_POST
+def leave(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Note a person's last day and successor, or take it back (no day)."""
+    try:
+        day = _day(request.POST["day"]) if request.POST.get("day") else None
+        services.set_leaving(_me(request), user_id, day, request.POST.get("successor", ""))
+    except ProblemError as error:
+        if any(p.code.endswith(".unknown") for p in error.problems):
+            raise
+        return _person(request, user_id, error.problems)
+    messages.success(request, _("离任安排已保存。") if day else _("离任安排已取消。"))
+    return redirect("person", user_id)
+
+
+@only(Permission.ADMINISTER)
+@require_POST
+def password_link(request: HttpRequest, user_id: int) -> HttpResponse:
+    """A link to set a new password, shown once."""
+    try:
+        link = reverse("password_reset", args=services.reset_link(_me(request), user_id))
+    except ProblemError as error:
+        if any(p.code.endswith(".unknown") for p in error.problems):
+            raise
+        return _person(request, user_id, error.problems)
+    return _person(request, user_id, link=request.build_absolute_uri(link))
+
+
+@require_http_methods(["GET", "POST"])
+def reset_password(request: HttpRequest, code: str, token: str) -> HttpResponse:
+    """Set a new password by a link from the administrator."""
+    problems: list[Problem] = []
+    try:
+        person = services.reset_of(code, token)
+        if request.method == "POST":
+            services.reset_password(code, token, request.POST.get("password", ""))
+            messages.success(request, _("口令已重置，请登录。"))
+            return redirect("sign_in")
+    except ProblemError as error:
+        if any(p.code.endswith(".unknown") for p in error.problems):
+            return _problems(request, error.problems)
+        problems = error.problems
+    response = render(
+        request, "access/reset.html", {"person": person, "problems": problems}, status=422 if problems else 200
     )
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 @only(Permission.ADMINISTER)
@@ -155,9 +209,22 @@ def _account(request: HttpRequest, problems: list[Problem] | None = None) -> Htt
     me = _me(request)
     context = {
         "me": me, "handed": me.handed_over.filter(ended_at=None).select_related("receiver"), "held": me.held.filter(ended_at=None).select_related("giver"),
-        "may_hand_over": may(me.actor, Permission.FILE), "problems": problems or [],
+        "may_hand_over": may(me.actor, Permission.FILE), "problems": problems or [], "given": request.POST, "factor": second_factor.device(me), "required": second_factor.required(me),
     }  # fmt: skip
     return render(request, "access/account.html", context, status=422 if problems else 200)
+
+
+@only(Permission.VIEW_PUBLIC)
+@require_POST
+def contact(request: HttpRequest) -> HttpResponse:
+    try:
+        services.change_contact(
+            _me(request), request.POST.get("email", ""), reminded=request.POST.get("reminded") == "1"
+        )
+    except ProblemError as error:
+        return _account(request, error.problems)
+    messages.success(request, _("联系邮箱已保存。"))
+    return redirect("account")
 
 
 @only(Permission.VIEW_PUBLIC)

@@ -20,21 +20,19 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 from django.views.decorators.http import require_GET
 from ninja import Field, File, NinjaAPI, Path, Query, Schema, Status
-from ninja.errors import AuthenticationError, AuthorizationError, HttpError, ValidationError
+from ninja.errors import AuthenticationError, AuthorizationError, HttpError, Throttled, ValidationError
 from ninja.files import UploadedFile
 from ninja.security import HttpBearer
-from ninja.throttling import AnonRateThrottle, AuthRateThrottle
 
 from lvheng.access.models import User
 from lvheng.access.roles import Permission
 from lvheng.core.period import Kind, Period
 from lvheng.core.problem import Problem, ProblemError, Severity
-from lvheng.filing import content, duties, evidence, forms, imports, registry, security, services, tokens
+from lvheng.filing import content, duties, evidence, forms, imports, rate, registry, security, services, tokens
 from lvheng.filing.models import Filing, FilingVersion, IdempotencyKey, ImportJob
 from lvheng.filing.services import refuse
 
 PROBLEM_JSON = "application/problem+json"
-RATE, RATE_UNKNOWN = "240/m", "30/m"  # requests a minute: of one key; of an address without a key
 PAGE = 50
 FAULTS = frozenset({400, 401, 403, 404, 409, 412, 422, 429})
 
@@ -46,6 +44,8 @@ class Key(HttpBearer):
         held = tokens.holder(token)
         if held is None:
             return None
+        if wait := rate.take(held.pk):
+            raise Throttled(wait)
         security.hold(held.user)
         return held.user
 
@@ -65,7 +65,6 @@ class Documented(NinjaAPI):
 
 api = Documented(
     title="绿衡填报接口", version="1", description=_("密钥在“填报—接口密钥”发放，只能办理本单位的填报。"), auth=Key(), docs_url=None, urls_namespace="api",
-    throttle=[AuthRateThrottle(RATE), AnonRateThrottle(RATE_UNKNOWN)],
 )  # fmt: skip
 
 
@@ -137,9 +136,9 @@ def _on_authorization(request: HttpRequest, error: Exception) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def _on_http(request: HttpRequest, error: HttpError) -> HttpResponse:
-    if error.status_code == 429:
-        response = one("rate", "请求过于频繁", 429, fix="稍候再试。")
-        response["Retry-After"] = "60"
+    if isinstance(error, Throttled):
+        response = one("rate", "请求过于频繁", 429, wanted=f"每{rate.SECONDS:.0f}秒不超过{rate.REQUESTS}次", fix=f"{error.wait}秒后再试。")
+        response["Retry-After"] = str(error.wait)
         return response
     return one("request", "请求无法识别", error.status_code, fix="按接口说明改正。")
 

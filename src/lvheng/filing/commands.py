@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import click
 import yaml
 
+from lvheng.access.boot import with_django
 from lvheng.core.period import Period
 from lvheng.core.problem import Problem, ProblemError, Severity, stops
 from lvheng.filing import forms as f
@@ -184,4 +185,24 @@ def validate(
         raise click.exceptions.Exit(1)
 
 
-commands = [forms]
+@click.command()
+@click.option("--dry-run", is_flag=True, help="只列出要写的邮件，不写不寄。")
+@click.option("--today", "day", type=click.DateTime(["%Y-%m-%d"]), help="按这一天计算，如2026-04-03；默认为今天。")
+@with_django
+def remind(dry_run: bool, day: datetime | None) -> None:
+    """催报：给临近或超过期限的经办人、有待审填报的审核人写信并寄出，每个时点只提醒一次。"""
+    from django.utils import timezone
+
+    from lvheng.filing import reminders
+
+    when = day.date() if day else timezone.localdate()
+    if not dry_run:
+        click.echo(reminders.run(when) + "。" + reminders.way() + "。")
+        return
+    found = reminders.drafts(when)
+    for draft in found:
+        click.echo(f"{draft.person.email}\t{draft.person.full_name}\t{draft.subject}")
+    click.echo(f"共{len(found)}封，没有写，也没有寄。{reminders.way()}。")
+
+
+commands = [forms, remind]

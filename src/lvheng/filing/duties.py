@@ -65,13 +65,13 @@ def duties(bodies: Sequence[Body], today: date | None = None) -> list[Duty]:
     return sorted(found, key=lambda d: (not d.open, d.due, d.form.code, d.body.subject.code))
 
 
-def own_bodies(user: User) -> list[Body]:
+def own_bodies(user: User, today: date | None = None) -> list[Body]:
     """The bodies that a person files for: its own and those handed over."""
-    wanted = Q(pk__in=[])
-    for owner in {user.owner, *user.acting.stands_in}:
+    wanted, actor = Q(pk__in=[]), user.acting_on(today or timezone.localdate())
+    for owner in {user.owner, *actor.stands_in}:
         wanted |= _body_of(owner)
     bodies = Body.objects.filter(wanted).select_related("subject")
-    return [b for b in bodies if may(user.acting, Permission.FILE, b.owner)]
+    return [b for b in bodies if may(actor, Permission.FILE, b.owner)]
 
 
 def _body_of(owner: Owner) -> Q:

@@ -302,6 +302,8 @@ class ImportJob(models.Model):
     edits = models.PositiveIntegerField(default=0, help_text="edits of the draft that the comparison was made with")
     at = models.DateTimeField(_("时间"))
     beat = models.DateTimeField(help_text="last sign of life")
+    keeper = models.CharField(max_length=80, blank=True, help_text="host and process that reads it")
+    attempts = models.PositiveSmallIntegerField(default=1, help_text="readings begun; an older one writes nothing")
     by = models.CharField(_("上传人"), max_length=80)
 
     class Meta:
@@ -335,6 +337,61 @@ class ApiToken(models.Model):
     @property
     def valid(self) -> bool:
         return self.revoked_at is None and self.expires_at > timezone.now()
+
+
+class ApiRate(models.Model):
+    """How far a key has used its allowance: the moment at which it will be whole again, in seconds since 1970."""
+
+    token = models.BigIntegerField(primary_key=True)
+    whole_at = models.FloatField()
+
+    class Meta:
+        db_table_comment = "Use of the API by key; not logged on PostgreSQL, lost with a crash"
+
+
+LETTER_STATES = {
+    "waiting": _("待寄"), "sending": _("正在寄"), "sent": _("已寄"), "failed": _("未寄出"), "unsure": _("不能确定是否寄出"),
+}  # fmt: skip
+LETTER_KINDS = {"reminder": _("催报"), "digest": _("待审提醒")}
+
+
+class Letter(models.Model):
+    """One mail to one person: at most one a kind and day. Written before it is sent, and sent at most once by itself."""
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="letters")
+    kind = models.CharField(_("类别"), max_length=8, choices=list(LETTER_KINDS.items()))
+    day = models.DateField(_("日期"))
+    address = models.EmailField(_("邮箱"))
+    subject = models.CharField(_("标题"), max_length=160)
+    text = models.TextField(_("内容"))
+    state = models.CharField(_("状态"), max_length=8, choices=list(LETTER_STATES.items()), default="waiting")
+    tries = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(_("原因"), max_length=200, blank=True)
+    tried_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table_comment = "Reminders and digests by mail"
+        ordering = ["-day", "-id"]
+        constraints = [models.UniqueConstraint(fields=["person", "kind", "day"], name="letter_once")]
+        indexes = [models.Index(fields=["state"])]
+
+
+class Reminder(models.Model):
+    """One duty that a person was reminded of at one stage (days after the deadline; before it negative)."""
+
+    letter = models.ForeignKey(Letter, models.PROTECT, related_name="reminders")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    form = models.CharField(max_length=64)
+    body = models.ForeignKey(Body, models.PROTECT, related_name="+")
+    period = models.CharField(max_length=16)
+    due = models.DateField()
+    stage = models.SmallIntegerField()
+
+    class Meta:
+        db_table_comment = "What was reminded of; each stage once"
+        constraints = [
+            models.UniqueConstraint(fields=["person", "form", "body", "period", "due", "stage"], name="reminder_once")
+        ]
 
 
 class IdempotencyKey(models.Model):

@@ -37,7 +37,7 @@ def scope_of(user: User) -> str:
 def hold(user: User) -> None:
     """From here to the end of the request the database shows what the person may see."""
     if connection.vendor == "postgresql" and (scope := scope_of(user)):
-        _set(scope)
+        _set(scope, str(user.pk))
         _held.on = True
 
 
@@ -45,12 +45,14 @@ def release(**_: Any) -> None:
     """Let the connection see all again."""
     if getattr(_held, "on", False):
         _held.on = False
-        _set("")
+        _set("", "")
 
 
-def _set(scope: str) -> None:
+def _set(scope: str, person: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lvheng.scope', %s, false)", [scope])
+        cursor.execute(
+            "SELECT set_config('lvheng.scope', %s, false), set_config('lvheng.person', %s, false)", [scope, person]
+        )
 
 
 request_started.connect(release, dispatch_uid="filing.release.start")

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from lvheng.access.models import User, append_event
 from lvheng.access.roles import Permission
+from lvheng.access.services import administrator
 from lvheng.filing.models import ApiToken
 from lvheng.filing.services import need, refuse
 
@@ -52,10 +53,21 @@ def revoke(user: User, token_id: int) -> None:
         append_event(user.actor.name, "停用接口密钥", user.username, {"编号": token_id})
 
 
+@transaction.atomic
+def revoke_any(user: User, token_id: int) -> None:
+    """An administrator stops anybody's key."""
+    by = administrator(user)
+    token = ApiToken.objects.select_related("user").filter(pk=token_id).first()
+    if token is None:
+        raise refuse("key.unknown", "没有这个密钥", fix="从接口密钥页面进入。")
+    if ApiToken.objects.filter(pk=token_id, revoked_at=None).update(revoked_at=timezone.now()):
+        append_event(by, "停用接口密钥", token.user.username, {"编号": token_id, "用途": token.name})
+
+
 def holder(secret: str) -> ApiToken | None:
     """The valid key of an active person, noted as used today."""
     token = ApiToken.objects.select_related("user").filter(digest=_digest(secret)).first()
-    if token is None or not token.valid or not token.user.is_active:
+    if token is None or not token.valid or not token.user.is_active or token.user.has_left:
         return None
     if token.used_at is None or timezone.now() - token.used_at > timedelta(minutes=10):
         ApiToken.objects.filter(pk=token.pk).update(used_at=timezone.now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from lvheng.filing import views
+from lvheng.filing import administration, views
 from lvheng.filing.api import api, documentation
 
 urlpatterns = [
@@ -22,6 +22,11 @@ urlpatterns = [
     path("filing/<int:pk>/import/<int:job>/", views.import_job, name="filing_import"),
     path("filing/<int:pk>/import/<int:job>/marked.xlsx", views.marked, name="filing_marked"),
     path("filing/<int:pk>/import/<int:job>/<slug:name>/", views.import_act, name="filing_import_act"),
+    path("filing/administration/keys/", administration.keys, name="filing_tokens"),
+    path("filing/administration/keys/<int:token_id>/revoke/", administration.revoke, name="filing_token_revoke"),
+    path("filing/administration/reminders/", administration.letters, name="filing_reminders"),
+    path("filing/administration/reminders/<int:letter_id>/", administration.letter, name="filing_letter"),
+    path("filing/administration/extensions/", administration.extensions, name="filing_extensions"),
     path("review/", views.reviews, name="filing_reviews"),
     path("review/<int:pk>/", views.reviewing, name="filing_review"),
     path("review/<int:pk>/<slug:name>/", views.review_act, name="filing_review_act"),

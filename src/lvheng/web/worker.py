@@ -2,7 +2,9 @@
 
 import logging
 
-from lvheng.web.wsgi import application
+from lvheng.web.wsgi import application  # first: it starts Django
+
+from lvheng.access import daily, wall  # isort: skip
 
 __all__ = ["application"]
 
@@ -23,3 +25,5 @@ def _warm() -> None:
 
 
 _warm()
+wall.warn()
+daily.start()

@@ -16,6 +16,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 
+from lvheng.access.models import User
+from lvheng.access.sign_in import proceed
+
+
 class SignInForm(AuthenticationForm):
     """Account and password; the same words whether the account or the password is wrong."""
 
@@ -36,6 +40,11 @@ class SignIn(LoginView):
     template_name = "web/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        assert isinstance(user, User)
+        return proceed(self.request, user, self.get_success_url())
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**kwargs) | {"demo_accounts": demo_accounts()}
