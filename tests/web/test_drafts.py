@@ -44,7 +44,13 @@ def form(data: drafting.Data, item: str, **changes: str) -> dict[str, str]:
     part, entry = drafting.find(data, item) or ("targets", {})
     names = drafting.TARGET_FIELDS if part == "targets" else drafting.NOTE_FIELDS
     values = {n: "、".join(entry.get(n) or []) if n in drafting.LISTS else str(entry.get(n, "") or "") for n in names}
-    return {**values, **changes}
+    return {**values, "mark": mark(data, item), **changes}
+
+
+def mark(data: drafting.Data, item: str) -> str:
+    """What the form of an item carries, so that another's change since is noticed."""
+    part, entry = drafting.find(data, item) or ("targets", {})
+    return drafting.mark_of(entry, drafting.TARGET_FIELDS if part == "targets" else drafting.NOTE_FIELDS)
 
 
 # --- pure -------------------------------------------------------------------------------------------
@@ -162,8 +168,8 @@ def test_reading_correcting_confirming_adding_and_taking_away(lead: Client, kept
     kept.refresh_from_db()
     assert kept.version == 0
     lead.post(f"{here}item/T001/", form(kept.data, "T001", value="13", action="save"))
-    lead.post(f"{here}item/T002/", {"action": "confirm"})
-    lead.post(f"{here}item/T003/", {"action": "remove"})
+    lead.post(f"{here}item/T002/", {"action": "confirm", "mark": mark(kept.data, "T002")})
+    lead.post(f"{here}item/T003/", {"action": "remove", "mark": mark(kept.data, "T003")})
     added = {
         "clause": "二(一)",
         "indicator": "钢铁超低排放",
@@ -189,7 +195,7 @@ def test_reading_correcting_confirming_adding_and_taking_away(lead: Client, kept
 def test_a_part_for_htmx_brings_text_list_and_progress_up_to_date(lead: Client, kept: PlanDraft) -> None:
     response = lead.post(
         f"/plan/drafts/{kept.pk}/item/T001/",
-        {"action": "confirm"},
+        {"action": "confirm", "mark": mark(kept.data, "T001")},
         headers={"HX-Request": "true", "HX-Target": "margin"},
     )
     body = response.content.decode()
@@ -207,7 +213,8 @@ def test_an_item_that_is_gone_is_told(lead: Client, kept: PlanDraft) -> None:
 def test_the_header_is_checked_and_kept(lead: Client, kept: PlanDraft) -> None:
     here = f"/plan/drafts/{kept.pk}/header/"
     assert "成为正式方案还差什么" in lead.get(here).content.decode()
-    bad = lead.post(here, {"title": "方案", "id": "含 空格", "first_year": "21"})
+    seen = {"mark": drafting.mark_of(drafting.header_of(kept.data), drafting.HEADER_FIELDS)}
+    bad = lead.post(here, {"title": "方案", "id": "含 空格", "first_year": "21", **seen})
     assert bad.status_code == 422
     assert "年份无法识别" in bad.content.decode()
     good = {
@@ -219,7 +226,10 @@ def test_the_header_is_checked_and_kept(lead: Client, kept: PlanDraft) -> None:
         "last_year": "2025",
         "base_year": "2020",
     }
-    assert lead.post(here, good).status_code == 302
+    assert lead.post(here, good | seen).status_code == 302
+    late = lead.post(here, good | seen | {"title": "另一标题"})  # opened before the change above
+    assert late.status_code == 422
+    assert "标题现为临江方案，您填另一标题" in late.content.decode()
     kept.refresh_from_db()
     assert kept.title == "临江方案"
     assert "检查通过" in lead.get(here).content.decode()
@@ -237,3 +247,40 @@ def test_a_finished_draft_waits_no_longer(lead: Client, kept: PlanDraft) -> None
 def test_text_is_shown_as_text(lead: Client) -> None:
     lead.post("/plan/read/", {"text": TEXT.replace("推进钢铁", "<script>alert(1)</script>推进钢铁")})
     assert "<script>alert" not in lead.get(PlanDraft.objects.get().get_absolute_url()).content.decode()
+
+
+# --- two people ---------------------------------------------------------------------------------------
+def test_the_second_of_two_people_sees_the_change_of_the_first_and_decides(
+    lead: Client, signed_in: SignedIn, kept: PlanDraft
+) -> None:
+    other = signed_in(Role.LEAD)
+    here = f"/plan/drafts/{kept.pk}/item/T001/"
+    opened = form(kept.data, "T001", action="save")  # both have it open
+    assert other.post(here, opened | {"value": "13", "comparator": "ge"}).status_code == 302
+    late = lead.post(here, opened | {"value": "14"})
+    body = late.content.decode()
+    assert late.status_code == 422
+    assert "某人改动了这一项" in body
+    assert "数值现为13，您填14" in body
+    assert 'value="14"' in body  # nothing of what was filled in is lost
+    for action in ("confirm", "remove"):
+        assert lead.post(here, opened | {"action": action}).status_code == 422
+    kept.refresh_from_db()
+    assert (kept.version, drafting.find(kept.data, "T001")[1]["value"]) == (1, 13)  # type: ignore[index]
+    again = next(line for line in body.split("<input") if 'name="mark"' in line).split('value="')[1].split('"')[0]
+    assert lead.post(here, opened | {"value": "14", "mark": again}).status_code == 302
+    kept.refresh_from_db()
+    assert drafting.find(kept.data, "T001")[1]["value"] == 14  # type: ignore[index]
+
+
+def test_two_people_at_different_items_do_not_disturb_each_other(
+    lead: Client, signed_in: SignedIn, kept: PlanDraft
+) -> None:
+    first, second = form(kept.data, "T001", action="save", value="13"), form(kept.data, "T002", action="save")
+    assert signed_in(Role.LEAD).post(f"/plan/drafts/{kept.pk}/item/T001/", first).status_code == 302
+    assert lead.post(f"/plan/drafts/{kept.pk}/item/T002/", second).status_code == 302
+
+
+def test_a_form_without_the_mark_is_not_taken(lead: Client, kept: PlanDraft) -> None:
+    given = form(kept.data, "T001", action="save", value="13", mark="")
+    assert lead.post(f"/plan/drafts/{kept.pk}/item/T001/", given).status_code == 422

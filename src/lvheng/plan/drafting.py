@@ -6,8 +6,10 @@ The draft is the plain form of :class:`lvheng.plan.reading.Draft` (``to_plan_dic
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -36,7 +38,9 @@ LISTS = {"lead", "others", "cooperate", "local_governments"}
 _NAMES = {
     "clause": "所在条款", "kind": "类别", "indicator": "目标名称", "value": "数值", "unit": "单位", "baseline_year": "基年", "deadline": "完成期限",
     "anchor": "原文", "text": "原文", "comparator": "比较方式", "measure": "算法", "first_year": "起始年", "last_year": "终止年", "base_year": "基年",
-    "date": "成文日期", "title": "标题", "city": "城市区划代码", "id": "编号",
+    "date": "成文日期", "title": "标题", "city": "城市区划代码", "id": "编号", "direction": "方向", "scope": "范围", "exclusions": "除外", "hedge": "语气",
+    "lead": "牵头单位", "others": "责任单位", "cooperate": "配合单位", "local_governments": "地方政府", "open_ended": "未列尽", "inherit": "以下各条同样适用",
+    "short": "简称", "number": "文号", "issuer": "发文机关",
 }  # fmt: skip
 
 
@@ -154,6 +158,57 @@ def correct(text: str, data: Data, part: str, item: Data, given: Mapping[str, st
     item.update(changed)
     item["confirmed"] = True
     return []
+
+
+def shown(entry: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
+    """Fields as a form shows them: lists with 、 between, a tick as 1, missing as empty."""
+    said = {}
+    for name in names:
+        value = entry.get(name)
+        said[name] = (
+            "、".join(value or [])
+            if name in LISTS
+            else ("1" if value is True else "" if value in (None, False) else str(value))
+        )
+    return said
+
+
+def mark_of(entry: Mapping[str, Any], names: Iterable[str]) -> str:
+    """Of what a form was filled with: it comes back with the form, and tells whether another has changed the entry since."""
+    return hashlib.sha256(json.dumps(shown(entry, names), ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def conflict(
+    entry: Mapping[str, Any],
+    names: Iterable[str],
+    given: Mapping[str, str],
+    by: str,
+    words: Mapping[str, Mapping[str, str]],
+) -> list[Problem]:
+    """A problem with the other's change when ``given["mark"]`` is not of the entry as it is now; ``words`` say choices."""
+    names = tuple(names)
+    if given.get("mark", "") == mark_of(entry, names):
+        return []
+    theirs = shown(entry, names)
+
+    def say(name: str, value: str) -> str:
+        if name in ("open_ended", "inherit"):
+            return "是" if value else "否"
+        return str(words.get(name, {}).get(value, value)) or "空"
+
+    differs = [
+        f"{_NAMES.get(name, name)}现为{say(name, theirs[name])}，您填{say(name, given[name].strip())}"
+        for name in names
+        if name in given and given[name].strip() != theirs[name]
+    ]
+    return [
+        Problem(
+            "plan.draft.conflict",
+            f"您打开以后，{by or '他人'}改动了这一项，您的改动尚未保存",
+            got="；".join(differs) or "与您所填相同",
+            fix="核对后再次提交，则以您所填为准；不提交，则沿用现有内容。",
+        )
+    ]
 
 
 def _number(raw: str, name: str, say: Any) -> str | int | None:

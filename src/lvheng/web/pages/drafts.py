@@ -138,15 +138,26 @@ def _form(
     kept: PlanDraft, part: str, entry: drafting.Data, given: Any = None, problems: list[Problem] | None = None
 ) -> dict[str, Any]:
     """The form of one item, filled with what was given before when there are problems."""
-    names = drafting.TARGET_FIELDS if part == "targets" else drafting.NOTE_FIELDS
-    values = {n: "、".join(entry.get(n) or []) if n in drafting.LISTS else entry.get(n, "") for n in names}
-    values = {n: "" if v is None else v for n, v in values.items()}
-    if given is not None:
-        values = {n: given.get(n, "") for n in names}
+    names = _names(part)
+    values = drafting.shown(entry, names) if given is None else {n: given.get(n, "") for n in names}
     return {
-        "draft": kept, "part": part, "entry": _card(entry), "values": values, "problems": problems or [], "wrong": _wrong(problems or []), "pk": kept.pk, "low": LOW,
+        "draft": kept, "part": part, "entry": _card(entry), "values": values, "mark": drafting.mark_of(entry, names), "problems": problems or [], "wrong": _wrong(problems or []), "pk": kept.pk, "low": LOW,
         "clause_list": kept.data.get("clauses", []), "kinds": schema.KIND_WORDS, "comparators": schema.COMPARATOR_WORDS, "measures": _measures(),
     }  # fmt: skip
+
+
+def _names(part: str) -> tuple[str, ...]:
+    return drafting.TARGET_FIELDS if part == "targets" else drafting.NOTE_FIELDS
+
+
+def _words() -> dict[str, dict[str, str]]:
+    """What the choices of a form are called."""
+    return {
+        "kind": schema.KIND_WORDS,
+        "comparator": schema.COMPARATOR_WORDS,
+        "measure": _measures(),
+        "direction": {"": _("不限"), "up": _("上升"), "down": _("下降")},
+    }
 
 
 def _wrong(problems: list[Problem]) -> set[str]:
@@ -174,12 +185,15 @@ def item(request: HttpRequest, pk: int, item: str) -> HttpResponse:
         if found is None:
             return [_gone(item)]
         part, entry = found
+        if clash := drafting.conflict(entry, _names(part), request.POST, entry.get("changed_by", ""), _words()):
+            return clash
         if action == "remove":
             drafting.remove(data, item)
         elif action == "confirm":
             entry["confirmed"] = True
-        else:
-            return drafting.correct(row.text, data, part, entry, request.POST)
+        elif faults := drafting.correct(row.text, data, part, entry, request.POST):
+            return faults
+        entry["changed_by"] = actor.name
         return []
 
     words = {
@@ -284,17 +298,21 @@ def header(request: HttpRequest, pk: int) -> HttpResponse:
     kept = get_object_or_404(PlanDraft, pk=pk)
     problems: list[Problem] = []
     if request.method == "POST":
-        kept, problems = services.change(
-            pk, actor.name, "更正方案抬头", "header", lambda row, data: drafting.correct_header(data, request.POST)
-        )
+
+        def edit(row: PlanDraft, data: drafting.Data) -> list[Problem]:
+            by = data.get("header_changed_by", "")
+            if clash := drafting.conflict(drafting.header_of(data), drafting.HEADER_FIELDS, request.POST, by, {}):
+                return clash
+            data["header_changed_by"] = actor.name
+            return drafting.correct_header(data, request.POST)
+
+        kept, problems = services.change(pk, actor.name, "更正方案抬头", "header", edit)
         if not problems:
             return redirect("plan_draft_header", pk)
-    values = (
-        request.POST.dict()
-        if problems
-        else {k: "" if v is None else v for k, v in drafting.header_of(kept.data).items()}
-    )
+    stored = drafting.header_of(kept.data)
+    values = request.POST.dict() if problems else drafting.shown(stored, drafting.HEADER_FIELDS)
     context = {
+        "mark": drafting.mark_of(stored, drafting.HEADER_FIELDS),
         "draft": kept,
         "values": values,
         "problems": problems,
