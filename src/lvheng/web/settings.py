@@ -222,7 +222,6 @@ if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 
-
 def _mail() -> dict[str, object]:
     """Django's mail settings from LVHENG_MAIL."""
     given = urlsplit(os.environ.get("LVHENG_MAIL", ""))
