@@ -132,7 +132,7 @@ def main() -> None:
         registry = SqliteRegistry(data / "registry.sqlite")
         registry.put([Device(f"{n:024X}", "123456") for n in range(2000)])
         registry.close()
-        service = Service(Plan(data, port=0, workers=workers))
+        service = Service(Plan(data, port=0, workers=workers, contact=False))
         port = service.start()
         rate, waits = asyncio.run(_load(port, frames, connections, window, seconds))
         _tell("stored, decoded behind", rate, waits, base)

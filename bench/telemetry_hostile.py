@@ -81,7 +81,7 @@ def main() -> None:
         registry = SqliteRegistry(data / "registry.sqlite")
         registry.put([Device(f"{n:024X}", "123456") for n in range(2000)])
         registry.close()
-        service = Service(Plan(data, port=0, workers=1, decode=False))
+        service = Service(Plan(data, port=0, workers=1, decode=False, contact=False))
         port = service.start()
         alone, _ = asyncio.run(_load(port, frames, 100, 8, seconds))
         before = _memory(service.pids())

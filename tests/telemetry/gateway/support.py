@@ -33,11 +33,11 @@ def upload(n=0, *, mn=MN, value="40.1", when=None, version=2017, ack=True, pw="1
 
 
 @contextlib.asynccontextmanager
-async def running(tmp_path, devices=(DEVICE,), settings=None, timeouts=None, **more):
+async def running(tmp_path, devices=(DEVICE,), settings=None, timeouts=None, contact=False, **more):
     journal = Journal(tmp_path / "journal", "g00", **more)
     registry = MemoryRegistry(devices)
     store = CommandStore(tmp_path / "commands.sqlite")
-    exchanges = Exchanges(store, registry, lambda mn, frame: False, timeouts=timeouts)
+    exchanges = Exchanges(store, registry, lambda mn, frame: False, timeouts=timeouts, contact=contact)
     gateway = Gateway(journal, registry, settings or Settings(), exchanges)
     port = await gateway.start("127.0.0.1", 0)
     try:

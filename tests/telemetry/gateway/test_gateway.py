@@ -11,7 +11,7 @@ import pytest
 from lvheng.telemetry import hj212, journal
 from lvheng.telemetry.devices import Device
 from lvheng.telemetry.gateway.exchange import first_contact
-from lvheng.telemetry.gateway.gaps import ask, missing, pieces
+from lvheng.telemetry.gateway.gaps import ask, minute_interval, missing, pieces
 from lvheng.telemetry.gateway.server import Settings
 from lvheng.telemetry.hj212.encode import encrypted_frame
 from lvheng.telemetry.lake import connect
@@ -335,14 +335,122 @@ def test_refusal_failure_and_silence_end_a_command(tmp_path):
     asyncio.run(run())
 
 
+CONTACT = ["1012", "1000", "1062", "1064", "2011", "2021"]
+
+
 def test_first_contact_asks_what_the_standard_asks(tmp_path):
     async def run():
         async with running(tmp_path) as (gateway, _):
             store = gateway.exchanges.store
-            numbers = first_contact(store, DEVICE, now())
-            assert [store.get(n).cn for n in numbers] == ["1012", "1000", "1062", "1064", "2011", "2021"]
+            numbers = first_contact(store, Device(MN, st="32", link="ADSL"))
+            assert [store.get(n).cn for n in numbers] == CONTACT
+            assert store.get(numbers[1]).params == [("OverTime", "5"), ("ReCount", "3")]
 
     asyncio.run(run())
+
+
+def test_a_registered_device_is_greeted_by_itself_and_only_once(tmp_path):
+    """Clock, time-outs and intervals come without being asked for; a line that comes back is not greeted again."""
+
+    async def converse(port, stranger=""):
+        client = await Client.connect(port)
+        client.send(upload() + (upload(mn=stranger) if stranger else b""))
+        assert (await client.packet()).cn == "9014"
+        asked = []
+        while (request := await asyncio.wait_for(client.packet(), 3)) is not None:
+            asked.append(request)
+            client.send(hj212.answer("9011", mn=MN, qn=request.qn, result="1"))
+            client.send(hj212.answer("9012", mn=MN, qn=request.qn, result="1"))
+            if len(asked) == len(CONTACT):
+                break
+        await client.close()
+        return asked
+
+    async def run():
+        async with running(tmp_path, contact=True) as (gateway, port):
+            asked = await converse(port, stranger="F" * 24)
+            assert [r.cn for r in asked] == CONTACT
+            assert abs(hj212.parse_time(asked[0].param("SystemTime"))[0] - now()) < timedelta(minutes=1)
+            assert {r.mn for r in asked} == {MN}
+            store = gateway.exchanges.store
+            for _ in range(50):
+                if not store.any_open():
+                    break
+                await asyncio.sleep(0.05)
+            assert {c.state for c in store.latest(50)} == {"done"}
+            client = await Client.connect(port)
+            client.send(upload(1))
+            assert (await client.packet()).cn == "9014"
+            assert await client.silent(1.5)
+            await client.close()
+
+    asyncio.run(run())
+
+
+def test_a_whole_fleet_is_greeted_in_turns(tmp_path):
+    """Many devices at once: each gets every command once, and uploads go on meanwhile."""
+    devices = [Device(f"{n:024X}", "123456", st="32") for n in range(450)]
+
+    async def run():
+        async with running(tmp_path, devices, contact=True, timeouts={"GPRS": (30.0, 1)}) as (gateway, port):
+            client = await Client.connect(port)  # one line for all, as through a collecting server
+            for device in devices:
+                client.send(upload(mn=device.mn))
+            asked, acknowledged = {}, 0
+            while sum(map(len, asked.values())) < len(devices):
+                packet = await client.packet()
+                if packet.cn == "9014":
+                    acknowledged += 1
+                else:
+                    asked.setdefault(packet.mn, []).append(packet.cn)
+            assert acknowledged == len(devices)
+            assert all(cns == ["1012"] for cns in asked.values())
+            assert len(gateway.exchanges.store.waiting([d.mn for d in devices])) == len(CONTACT) * len(devices)
+            await client.close()
+
+    asyncio.run(run())
+
+
+def test_two_workers_send_a_command_once(tmp_path):
+    """The store decides which of two workers sends: the other finds it claimed."""
+    from lvheng.telemetry.devices import MemoryRegistry
+    from lvheng.telemetry.gateway.exchange import CommandStore, Exchanges
+
+    sent = []
+    stores = [CommandStore(tmp_path / "commands.sqlite") for _ in range(2)]
+    workers = [
+        Exchanges(store, MemoryRegistry([DEVICE]), lambda mn, frame: sent.append(frame) or True, contact=True)
+        for store in stores
+    ]
+    for n in range(4):
+        for worker in workers:
+            worker.poll([MN], 1000.0 + n)
+    assert [hj212.decode(f)[0].cn for f in sent] == ["1012"]
+    assert len(stores[0].waiting([MN])) == len(CONTACT)
+
+
+def test_unknown_devices_are_answered_only_where_the_policy_says_so(tmp_path):
+    async def run():
+        async with running(tmp_path, settings=Settings(acknowledge_unknown=True)) as (_, port):
+            client = await Client.connect(port)
+            client.send(upload(mn="F" * 24))
+            assert (await client.packet()).cn == "9014"
+            client.send(upload(pw="000000"))
+            assert await client.silent()
+            await client.close()
+
+    asyncio.run(run())
+    with connect(decoded(tmp_path)) as db:
+        assert db.execute("select distinct verdict from lake_packets").fetchall() == [("invalid",)]
+
+
+def test_the_interval_of_minute_data_is_learned_from_them():
+    start = now().replace(minute=0, second=0)
+    for minutes in (1, 5, 10, 15):
+        times = [start + n * timedelta(minutes=minutes) for n in range(20) if n not in (7, 8, 13)]
+        assert minute_interval(times) == timedelta(minutes=minutes)
+    assert minute_interval([start]) == timedelta(minutes=10)
+    assert minute_interval([start + n * timedelta(minutes=7) for n in range(9)]) == timedelta(minutes=10)
 
 
 def test_gaps_are_found_and_asked_for_once(tmp_path):

@@ -62,7 +62,7 @@ def test_no_acknowledged_packet_is_lost_or_doubled(tmp_path):
     registry = SqliteRegistry(tmp_path / "registry.sqlite")
     registry.put([Device(mn, "123456") for mn in DEVICES])
     registry.close()
-    service = Service(Plan(tmp_path, port=0, workers=1))
+    service = Service(Plan(tmp_path, port=0, workers=1, contact=False))
     port = service.start()
     rng = random.Random(os.urandom(8))
     ledger: set[tuple[str, int]] = set()

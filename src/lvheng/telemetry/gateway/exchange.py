@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.telemetry import hj212
 from lvheng.telemetry.clock import local_time
 from lvheng.telemetry.devices import Device, Registry
+
+NOW = "now"
+"""A parameter that stands for the moment of sending, so that a clock set late is still set right."""
 
 STATES = {
     "queued": "待发送",
@@ -29,6 +32,10 @@ STATES = {
     "failed": "执行失败",
     "timed_out": "超时未答",
 }
+
+
+AT_ONCE = 200
+"""Devices or commands handled in one turn, so that a fleet that comes back at once does not hold up the others."""
 
 
 @dataclass(slots=True)
@@ -62,7 +69,23 @@ class CommandStore:
             "create index if not exists command_open on command (state, mn);"
             "create table if not exists trail (command integer not null, at real not null, state text not null,"
             " reason text not null);"
+            "create table if not exists contact (mn text primary key, at real not null) without rowid;"
         )
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Several changes as one: all are kept, or none."""
+        self._db.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
+
+    def contacted(self, mn: str, now: float) -> bool:
+        """Note a device's first contact; False when it was noted before, by whichever worker."""
+        return bool(self._db.execute("insert or ignore into contact values (?, ?)", (mn, now)).rowcount)
 
     def add(
         self,
@@ -109,6 +132,20 @@ class CommandStore:
             part = marks[at : at + 500]
             places = ",".join("?" * len(part))
             out += self._commands(f"where state in ('queued', 'sent', 'accepted') and mn in ({places})", part)
+        return sorted(out, key=lambda c: c.id)
+
+    def due(self, mns: Iterable[str], before: float) -> list[Command]:
+        """The oldest open command of each of these devices, where it is queued or was last changed before then."""
+        marks = list(mns)
+        out = []
+        for at in range(0, len(marks), 500):
+            part = marks[at : at + 500]
+            places = ",".join("?" * len(part))
+            out += self._commands(
+                "where id in (select min(id) from command where state in ('queued', 'sent', 'accepted')"
+                f" and mn in ({places}) group by mn) and (state = 'queued' or changed <= ?)",
+                [*part, before],
+            )
         return sorted(out, key=lambda c: c.id)
 
     def any_open(self) -> bool:
@@ -179,48 +216,75 @@ class Exchanges:
         *,
         execution: float = 300.0,
         timeouts: dict[str, tuple[float, int]] | None = None,
+        contact: bool = False,
     ):
         self.store = store
         self.registry = registry
         self.send = send
         self.execution = execution  # seconds without data or result after which an accepted command is given up
         self.timeouts = timeouts or {k: (float(s), n) for k, (s, n) in hj212.tables().timeouts.items()}
+        self.contact = contact  # whether devices seen for the first time are sent the commands of a first contact
+        self._greeted: set[str] = set()
         self.active = False  # whether any command was open at the last poll
         self._data_seen: dict[tuple[str, str], float] = {}
 
     def poll(self, connected: Iterable[str], now: float) -> None:
         """Send what is queued, send again what is unanswered, give up what is overdue. One command a device at a time."""
+        mns = list(connected)
+        if self.contact:
+            self._greet(mns, now)
         self.active = self.store.any_open()
         if not self.active:
             return
-        busy: set[str] = set()
-        for command in self.store.waiting(connected):
-            device = self.registry.get(command.mn)
-            if device is None or command.mn in busy:
-                continue
-            busy.add(command.mn)
-            seconds, resend = self.timeouts.get(device.link, (10.0, 3))
-            if command.state == "queued":
-                qn = hj212.make_qn(local_time(int(now * 1e6)))
-                self._send(command, device, qn, now)
-            elif command.state == "sent" and now - command.changed >= seconds:
-                if command.attempts > resend:
-                    self.store.change(command, "timed_out", f"发送{command.attempts}次均无应答", now=now)
-                else:
-                    self._send(command, device, command.qn, now)
-            elif command.state == "accepted":
-                last = max(command.changed, self._data_seen.get((command.mn, command.cn), 0.0))
-                if now - last >= self.execution:
-                    self.store.change(command, "timed_out", "设备受理后没有返回结果", now=now)
+        due = self.store.due(mns, now - min(s for s, _ in self.timeouts.values()))
+        if not due:
+            return
+        frames: list[tuple[str, bytes]] = []
+        with self.store.batch():
+            for command in due[:AT_ONCE]:
+                device = self.registry.get(command.mn)
+                if device is None:
+                    continue
+                seconds, resend = self.timeouts.get(device.link, (10.0, 3))
+                if command.state == "queued":
+                    frames += self._claim(command, device, hj212.make_qn(local_time(int(now * 1e6))), now)
+                elif command.state == "sent" and now - command.changed >= seconds:
+                    if command.attempts > resend:
+                        self.store.change(command, "timed_out", f"发送{command.attempts}次均无应答", now=now)
+                    else:
+                        frames += self._claim(command, device, command.qn, now)
+                elif command.state == "accepted":
+                    last = max(command.changed, self._data_seen.get((command.mn, command.cn), 0.0))
+                    if now - last >= self.execution:
+                        self.store.change(command, "timed_out", "设备受理后没有返回结果", now=now)
+        for mn, frame in frames:
+            self.send(mn, frame)
 
-    def _send(self, command: Command, device: Device, qn: str, now: float) -> None:
+    def _claim(self, command: Command, device: Device, qn: str, now: float) -> list[tuple[str, bytes]]:
+        """The frame to send, once the store says that this worker sends it."""
+        if not self.store.change(command, "sent", qn=qn, attempts=command.attempts + 1, now=now):
+            return []
+        here = f"{local_time(int(now * 1e6)):%Y%m%d%H%M%S}"
         frame = hj212.request(
-            command.cn, mn=command.mn, st=command.st, qn=qn, params=command.params, pw=device.password or "123456",
-            version=device.version, key=device.dialect.sm4_key if device.version == 2025 else b"",
+            command.cn, mn=command.mn, st=command.st, qn=qn, pw=device.password or "123456", version=device.version,
+            params=[(k, here if v == NOW else v) for k, v in command.params],
+            key=device.dialect.sm4_key if device.version == 2025 else b"",
         )  # fmt: skip
-        # Claimed in the store first: of several workers one sends.
-        if self.store.change(command, "sent", qn=qn, attempts=command.attempts + 1, now=now):
-            self.send(command.mn, frame)
+        return [(command.mn, frame)]
+
+    def _greet(self, connected: Iterable[str], now: float) -> None:
+        """Queue the commands of a first contact for registered devices that were never seen before."""
+        new = [mn for mn in connected if mn not in self._greeted][:AT_ONCE]
+        if not new:
+            return
+        with self.store.batch():
+            for mn in new:
+                device = self.registry.get(mn)
+                if device is not None and self.store.contacted(mn, now):
+                    first_contact(self.store, device, now)
+        if len(self._greeted) > 100_000:
+            self._greeted.clear()
+        self._greeted.update(new)
 
     def data(self, mn: str, cn: str, now: float) -> None:
         """A device sent data of that command: an accepted history request is alive."""
@@ -248,15 +312,22 @@ class Exchanges:
         return ""
 
 
-def first_contact(store: CommandStore, device: Device, when: datetime, *, interval: int = 30) -> list[int]:
-    """The commands of a first contact (HJ 212-2017 6.7): clock, time-outs, intervals, real-time data, states."""
-    seconds, resend = hj212.tables().timeouts.get(device.link, (10, 3))
-    rows: list[tuple[str, list[tuple[str, str]]]] = [
-        ("1012", [("SystemTime", f"{when:%Y%m%d%H%M%S}")]),
-        ("1000", [("OverTime", str(seconds)), ("ReCount", str(resend))]),
-        ("1062", [("RtdInterval", str(interval))]),
-        ("1064", [("MinInterval", "10")]),
-        ("2011", []),
-        ("2021", []),
-    ]
-    return [store.add(device.mn, cn, st=device.st or "91", params=params, by="首次连接") for cn, params in rows]
+def first_contact(store: CommandStore, device: Device, now: float | None = None) -> list[int]:
+    """Queue the commands of a first contact (HJ 212-2017 6.7), as the tables list them; returns their numbers."""
+    table = hj212.tables()
+    seconds, resend = table.timeouts.get(device.link, (10, 3))
+    words = {"timeout": str(seconds), "resend": str(resend)}
+    return [
+        store.add(
+            device.mn, row["cn"], st=device.st or "91", by="首次连接", now=now,
+            params=[(k, words.get(v, v)) for k, v in row.get("params", {}).items()],
+        )
+        for row in table.gateway["first_contact"]["commands"]
+        if available(row["cn"], device.version)
+    ]  # fmt: skip
+
+
+def available(cn: str, version: int) -> bool:
+    """Whether a version of the standard (2005, 2017, 2025) knows a command."""
+    command = hj212.tables().commands[cn]
+    return command.since <= version <= (command.until or 9999)

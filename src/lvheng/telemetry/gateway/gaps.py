@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
+from lvheng.telemetry import hj212
 from lvheng.telemetry.devices import Registry
 from lvheng.telemetry.gateway.exchange import CommandStore
 from lvheng.telemetry.lake import connect
@@ -48,22 +51,34 @@ def pieces(
     return out
 
 
+def minute_interval(times: Iterable[datetime]) -> timedelta:
+    """The interval at which a device sends minute data: the commonest one the standard allows, else that of the tables."""
+    table = hj212.tables()
+    ordered = sorted(set(times))
+    steps = Counter(b - a for a, b in pairwise(ordered))
+    allowed = {timedelta(minutes=int(n)) for n in table.min_intervals}
+    known = [(n, -step, step) for step, n in steps.items() if step in allowed and n > 1]
+    return max(known)[2] if known else timedelta(minutes=table.gateway["gaps"]["minute_interval"])
+
+
 def ask(
     lake_root: Path,
     store: CommandStore,
     registry: Registry,
     now: datetime,
     *,
-    back: timedelta = timedelta(days=2),
-    again: timedelta = timedelta(hours=6),
     stamp: float,
-    minute_step: timedelta = timedelta(minutes=10),
+    back: timedelta | None = None,
+    again: timedelta | None = None,
 ) -> int:
     """Queue history requests for the gaps of every device seen in the lake; returns how many were queued.
 
     A device is only asked for cycles that it has sent before, from its first value within ``back`` to the last interval
     that must have arrived. The same request is not repeated within ``again``. ``stamp`` is now in seconds since 1970.
     """
+    policy = hj212.tables().gateway["gaps"]
+    back = back or timedelta(days=policy["back_days"])
+    again = again or timedelta(hours=policy["again_hours"])
     queued = 0
     db = connect(lake_root)
     try:
@@ -79,7 +94,7 @@ def ask(
             continue
         cn, step = CYCLES[cycle]
         if cycle == "minute":
-            step = minute_step
+            step = minute_interval(times)
         start = min(times)
         for gap in missing(times, start, now - 2 * step, step):
             for first, last in pieces(gap, step):

@@ -6,6 +6,7 @@ A data directory holds ``journal/``, ``lake/``, ``registry.sqlite``, ``commands.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gc
 import json
 import logging
@@ -16,6 +17,7 @@ import signal
 import socket
 import sqlite3
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +29,7 @@ from lvheng.telemetry.clock import local_time
 from lvheng.telemetry.devices import SqliteRegistry
 from lvheng.telemetry.gateway.exchange import CommandStore, Exchanges
 from lvheng.telemetry.gateway.server import Gateway, Settings
+from lvheng.telemetry.hj212 import tables
 from lvheng.telemetry.journal import Journal
 
 log = logging.getLogger("lvheng.gateway")
@@ -43,7 +46,8 @@ class Plan:
     name: str = "g"
     open_door: bool = False
     decode: bool = True
-    gap_minutes: float = 30.0
+    contact: bool = field(default_factory=lambda: bool(tables().gateway["first_contact"]["enabled"]))
+    gap_minutes: float = field(default_factory=lambda: float(tables().gateway["gaps"]["every_minutes"]))
     settings: Settings = field(default_factory=Settings)
 
     @property
@@ -74,7 +78,8 @@ async def _work(plan: Plan, index: int, port: int, ready: Event, parent: int) ->
         log.error("%s", journal.damaged)
     registry = plan.registry()
     store = CommandStore(plan.data / "commands.sqlite")
-    gateway = Gateway(journal, registry, plan.settings, Exchanges(store, registry, lambda mn, frame: False))
+    exchanges = Exchanges(store, registry, lambda mn, frame: False, contact=plan.contact)
+    gateway = Gateway(journal, registry, plan.settings, exchanges)
     await gateway.start(plan.host, port, reuse_port=True)
     gc.collect()
     gc.freeze()  # what is loaded by now stays: no collection need look at it again
@@ -107,7 +112,10 @@ async def _work(plan: Plan, index: int, port: int, ready: Event, parent: int) ->
 
 
 def decode(plan: Plan, parent: int) -> None:
-    """The decoder process: journal → lake → live values; asks for gaps now and then."""
+    """The decoder process: journal → lake → live values; asks for gaps now and then.
+
+    Where several gateways share a folder, one of their decoders works for all and the others stand by.
+    """
     # Only this process needs the columnar libraries; the gateway processes start and restart without them.
     import duckdb
 
@@ -125,6 +133,13 @@ def decode(plan: Plan, parent: int) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    patience = 4  # turns of waiting for a decoder that is about to end, once this one is told to stop
+    while (_post := _alone(plan.data)) is None:
+        patience -= stopping
+        if not patience or os.getppid() != parent:
+            os._exit(0)
+        time.sleep(0.5)
+    gc.freeze()
     registry = plan.registry()
     live = SqliteLive(plan.data / "live.sqlite")
     store = CommandStore(plan.data / "commands.sqlite")
@@ -157,6 +172,17 @@ def decode(plan: Plan, parent: int) -> None:
         store.close()
         registry.close()
     os._exit(0)  # all is on disk; the native libraries' teardown would only write noise about itself
+
+
+def _alone(data: Path) -> int | None:
+    """The lock of the one decoder of a folder, or None while another holds it."""
+    fd = os.open(data / "decoder.lock", os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        return None
+    return fd
 
 
 class Service:
@@ -210,6 +236,14 @@ class Service:
 
     def decoder_pid(self) -> int:
         return (self._decoder.pid or 0) if self._decoder is not None else 0
+
+    def counts(self) -> Counter[str]:
+        """What the workers counted by their last report, in all: frames, acknowledged, unknown_device, refused, …"""
+        out: Counter[str] = Counter()
+        for n in self._workers:
+            with suppress(OSError, ValueError):
+                out.update(json.loads((self.plan.data / f"state-{self.plan.name}{n:02d}.json").read_text())["counts"])
+        return out
 
     def wait_dead(self, pid: int, timeout: float = 10.0) -> None:
         """Wait until the process of that id has ended."""

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lvheng.telemetry import hj212
 from lvheng.telemetry.clock import local_time
@@ -42,6 +42,7 @@ class Settings:
     unfinished: float = 10.0  # an unfinished frame is given up however it trickles
     junk: int = 1 << 20  # rejected bytes after which a connection that sends no good frame is closed
     retry: float = 1.0  # pause after a failed write
+    acknowledge_unknown: bool = field(default_factory=lambda: bool(hj212.tables().gateway["acknowledge_unknown"]))
 
 
 class Connection(asyncio.Protocol):
@@ -233,8 +234,8 @@ class Gateway:
     def judge(self, line: Connection, frame: hj212.Frame) -> bytes:
         """The answer that a stored frame gets: b'' when none.
 
-        Unknown devices and wrong passwords are stored and get no 9014 (their requests get 9011 with the reason). A packet
-        whose content is quarantined is acknowledged: it has been received, and sending it again would not mend it.
+        Unknown devices and wrong passwords are stored and get no 9014 (their requests get 9011 with the reason), unless
+        the tables say that unknown ones are to be answered; they are quarantined all the same. A packet whose content is quarantined is acknowledged: it has been received, and sending it again would not mend it.
         """
         self.counts["frames"] += 1
         head = hj212.peek(frame.seg)
@@ -254,6 +255,8 @@ class Gateway:
             command = hj212.tables().commands.get(head.cn.decode("ascii", "replace"))
             if command is not None and command.kind == "request" and flag >= 0 and flag & 1:
                 return _answer(head, flag, b"9011", b"QnRtn=4" if reason == "unknown_device" else b"QnRtn=3")
+            if device is None and self.settings.acknowledge_unknown and flag >= 0 and flag & 1:
+                return _answer(head, flag, b"9014", b"")
             return b""
         if self.by_mn.get(mn) is not line and len(line.mns) < 10_000:
             self.by_mn[mn] = line

@@ -119,6 +119,7 @@ class Tables:
         )
         self.min_intervals = frozenset(str(n) for n in doc["limits"]["min_interval"]["allowed"])
         self.timeouts = {row["link"]: (row["seconds"], row["resend"]) for row in doc["timeouts"]}
+        self.gateway: dict[str, Any] = doc["gateway"]
         self.published_keys = tuple(bytes.fromhex(k) for k in doc["sm4"]["published_keys"])
         self.plausible: dict[str, dict[str, Any]] = doc["plausible"]["ranges"]
 

@@ -23,6 +23,7 @@ class Report:
     resent: int = 0
     unanswered: int = 0
     answered_requests: int = 0
+    filled: int = 0  # intervals sent again because the platform asked for them
     reconnects: int = 0
     seconds: float = 0.0
     waits: list[float] = field(default_factory=list)
@@ -116,6 +117,7 @@ class Line:
         if packet.cn == "2051":
             begin, end = (hj212.parse_time(packet.param(k))[0] for k in ("BeginTime", "EndTime"))
             while begin and end and begin <= end:
+                self.report.filled += 1
                 for frame in logger.minute(begin, late=True):
                     self._writer.write(frame)
                 begin += timedelta(minutes=logger.interval)
