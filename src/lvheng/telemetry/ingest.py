@@ -182,14 +182,8 @@ class Decoder:
 
     def reached(self, stream: str) -> tuple[int, int]:
         """Segment number and byte up to which a stream is in the lake."""
-        data = self._checkpoint(stream)
+        data = checkpoint(self.lake, stream)
         return data.get("segment", 1), data.get("position", 0)
-
-    def _checkpoint(self, stream: str) -> dict[str, Any]:
-        try:
-            return dict(json.loads(self.lake.store.read(f"checkpoint/{stream}.json")))
-        except FileNotFoundError:
-            return {}
 
     def _reach(self, stream: str, segment: int, position: int) -> None:
         data = {"segment": segment, "position": position, "journal": journal_id(self.journal_root, stream)}
@@ -197,7 +191,7 @@ class Decoder:
 
     def _mine(self, stream: str) -> bool:
         """Whether the stream's name in the lake is this journal's; if not, it is left alone and said once."""
-        owner = self._checkpoint(stream).get("journal")
+        owner = checkpoint(self.lake, stream).get("journal")
         if owner is None or owner == journal_id(self.journal_root, stream):
             return True
         if stream not in self.refused:
@@ -223,7 +217,12 @@ class Decoder:
         segment, position = self.reached(stream)
         path = self.journal_root / stream / f"{segment:08d}.lvj"
         if not path.exists():
-            return 0
+            numbers = [int(p.stem) for p in journal.segments(self.journal_root, stream)]
+            later = min((n for n in numbers if n > segment), default=None)
+            if later is None:
+                return 0
+            self._reach(stream, later, 0)  # what was before it is pruned, its time being up
+            return self._step(stream)
         blocks, end = journal.read_blocks(path, position, STRETCH)
         if not blocks:
             following = path.with_name(f"{segment + 1:08d}.lvj")
@@ -259,6 +258,14 @@ class Decoder:
         """Values, packets and alarms of some blocks of the segment ``place``; nothing is written."""
         decode = decode_plain if self._kernel is None else self._kernel.decode_blocks
         return decode(place, blocks, self.registry, self.clock)
+
+
+def checkpoint(lake: Lake, stream: str) -> dict[str, Any]:
+    """How far a stream is in the lake: segment, position, and the journal it belongs to; empty when it is not there yet."""
+    try:
+        return dict(json.loads(lake.store.read(f"checkpoint/{stream}.json")))
+    except FileNotFoundError:
+        return {}
 
 
 def journal_id(journal_root: Path, stream: str) -> str:
@@ -369,15 +376,18 @@ def recent(
 def rebuild(journal_root: Path, lake: Lake, registry: Registry, clock: Clock | None = None) -> list[Problem]:
     """Throw the journal's decoded files away and decode the whole of it again; returns the damage found on the way.
 
-    Good blocks beyond damage are kept; what the damage took is named. Files of other journals in the lake stay.
+    Good blocks beyond damage are kept; what the damage took is named. Files of other journals stay, as do those of
+    segments that are pruned.
     """
     streams = journal.streams(journal_root)
     problems = [p for s in streams for p in journal.verify(journal_root, s)]
     decoder = Decoder(journal_root, lake, registry, clock=clock)
-    own = {s for s in streams if decoder._mine(s)}
+    own = {
+        s: min((int(p.stem) for p in journal.segments(journal_root, s)), default=0) for s in streams if decoder._mine(s)
+    }
     for kind in ("values", "packets"):
         names = [f.name for f in lake.store.files(kind, ".parquet")]
-        lake.store.remove(n for n in names if (o := origin_of(n)) and o.stream in own)
+        lake.store.remove(n for n in names if (o := origin_of(n)) and o.first >= own.get(o.stream, o.last + 1))
     lake.store.remove(f"checkpoint/{s}.json" for s in own)
     decoder.run()
     return [*problems, *decoder.refused.values()]

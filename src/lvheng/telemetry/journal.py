@@ -332,7 +332,7 @@ def read_blocks(path: Path, start: int = 0, most: int = 0) -> tuple[list[Block],
 def verify(root: Path, stream: str) -> list[Problem]:
     """Check the whole chain of a stream. A torn tail of the last segment is a notice by the writer's rule, not damage."""
     problems = []
-    before: bytes | None = b"\0" * 32
+    before: bytes | None = _begun_after(Path(root) / stream)
     files = segments(root, stream)
     for index, path in enumerate(files):
         data = path.read_bytes()
@@ -359,6 +359,35 @@ def verify(root: Path, stream: str) -> list[Problem]:
             at = block.body_start + len(block.body) + 32
         before = last
     return problems
+
+
+def prune(path: Path) -> None:
+    """Remove the oldest segment of a stream, keeping the hash that the next one follows on in ``pruned.json``."""
+    note = json.dumps({"number": int(path.stem), "last": _last_hash(path).hex()})
+    draft = path.with_name("pruned.draft")
+    with draft.open("w") as handle:
+        handle.write(note)
+        handle.flush()
+        os.fsync(handle.fileno())
+    draft.replace(path.with_name("pruned.json"))
+    _sync_directory(path.parent)
+    path.unlink()
+
+
+def _begun_after(directory: Path) -> bytes:
+    """The hash that the oldest segment there follows on: zeros, or that of the last segment pruned."""
+    try:
+        note = json.loads((directory / "pruned.json").read_text())
+    except FileNotFoundError:
+        return b"\0" * 32
+    first = min((int(p.stem) for p in directory.glob("*.lvj")), default=0)
+    # pruned but not yet removed: the segment still begins the chain by its own header
+    return bytes.fromhex(note["last"]) if first > note["number"] else _previous(directory / f"{first:08d}.lvj")
+
+
+def _previous(path: Path) -> bytes:
+    header = _segment_header(path.read_bytes())
+    return bytes.fromhex(str(header[1]["previous"])) if header else b"\0" * 32
 
 
 def salvage(path: Path) -> list[Block]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lvheng.core.engine import connect
-from lvheng.telemetry.validity.run import Frames, clock
+from lvheng.telemetry.validity.run import Frames, clock, ordered
 
 from .support import GAS, RULES, WATER
 
@@ -32,7 +32,7 @@ def filled(rows: list[dict[str, Any]], series: pa.Table = GAS, engine: str = "du
     on = connect(engine)
     frames = Frames(on, series.slice(0, 1), RULES)
     grid = frames.grid(on.load(pa.Table.from_pylist(rows, schema=SHAPE)), clock(FIRST, LAST), None)
-    return frames.tables(grid)["hours"].to_pylist()
+    return on.arrow(ordered(frames.made(grid)["hours"], ["series", "hour"])).to_pylist()
 
 
 def with_gap(at: int, length: int, state: str | None = None, extra_bad: int = 0) -> list[dict[str, Any]]:

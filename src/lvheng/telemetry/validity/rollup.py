@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import narwhals as nw
 
 from lvheng.telemetry.validity.rules import LARGEST, MICRO, STATES, Rules
+from lvheng.telemetry.validity.state import READINGS, corrected
 
 _VALID, _STOP = STATES["valid"], STATES["stop"]
 _KEY = ["mn", "code", "data_time"]
 
 
-def minutes(values: nw.LazyFrame, series: nw.LazyFrame, calendar: nw.LazyFrame, rules: Rules) -> nw.LazyFrame:
+def minutes(
+    values: nw.LazyFrame,
+    series: nw.LazyFrame,
+    calendar: nw.LazyFrame,
+    rules: Rules,
+    late_until: datetime | None = None,
+    factors: nw.LazyFrame | None = None,
+) -> nw.LazyFrame:
     """Lake values of one minute cycle as numbers with a state, each with the flow and oxygen of its minute.
 
     ``values``: the columns of the lake. ``series``: series, mn, code, kind (value, flow, o2), medium, version, flow_code,
     o2_code. ``calendar``: day (date), day_index. Of each key the last reception within the patch window counts; what came
-    later changes nothing. Out: series, minute, value, flow, o2 (micro), state.
+    later changes nothing, unless it came until ``late_until``. ``factors``: :func:`.state.factors`, where any series is to be corrected. Out: series, minute, value, flow, o2 (micro), state.
     """
     on_time = nw.col("recv_time") <= nw.col("data_time") + timedelta(days=rules.patch_days)
+    if late_until is not None:
+        on_time = on_time | (nw.col("recv_time") <= late_until)
     rows = (
         values.filter((nw.col("cycle") == "minute") & (nw.col("suffix") == "Avg"))
         .filter(on_time)
         .unique(subset=_KEY, keep="last", order_by=["recv_time", "journal", "position", "seq"])
-        .join(calendar.select("day", "day_index"), on="day", how="inner")
-        .join(series.select("series", "mn", "code", "kind", "medium", "version", "flow_code", "o2_code"), on=["mn", "code"], how="inner")
-        .with_columns(
-            minute=nw.col("day_index").cast(nw.Int32) * 1440 + _part(nw.col("data_time").dt.hour()) * 60 + _part(nw.col("data_time").dt.minute()),
-            state=_state(rules),
-            value=_micro(nw.col("value")),
-        )
+    )
+    readings = None if factors is None else _readings(rows, series, rules)
+    rows = rows.join(calendar.select("day", "day_index"), on="day", how="inner").join(
+        series.select("series", "mn", "code", "kind", "medium", "version", "flow_code", "o2_code"), on=["mn", "code"], how="inner"
+    )  # fmt: skip
+    if factors is not None and readings is not None:
+        rows = corrected(rows, readings, factors)
+    rows = rows.with_columns(
+        minute=nw.col("day_index").cast(nw.Int32) * 1440 + _part(nw.col("data_time").dt.hour()) * 60 + _part(nw.col("data_time").dt.minute()),
+        state=_state(rules),
+        value=_micro(nw.col("value")),
     )  # fmt: skip
     good = rows.filter((nw.col("state") == _VALID) & ~nw.col("value").is_null())
     flow = good.filter(nw.col("kind") == "flow").select("mn", "minute", flow_code="code", flow="value")
@@ -41,6 +55,15 @@ def minutes(values: nw.LazyFrame, series: nw.LazyFrame, calendar: nw.LazyFrame, 
     dry = (nw.col("medium") == "water") & (nw.col("kind") == "value") & (nw.col("flow") == 0)
     state = nw.when(dry & (nw.col("state") == _VALID)).then(nw.lit(_STOP)).otherwise(nw.col("state"))
     return paired.select("series", "minute", "value", "flow", "o2", state=state.cast(nw.Int8))
+
+
+def _readings(rows: nw.LazyFrame, series: nw.LazyFrame, rules: Rules) -> nw.LazyFrame:
+    """Valid readings of temperature, pressure and humidity: mn, data_time, code, reading."""
+    versions = series.select("mn", "version").unique()
+    mine = rows.filter(nw.col("code").is_in(list(READINGS.values()))).join(versions, on="mn", how="inner")
+    return mine.with_columns(state=_state(rules)).filter(nw.col("state") == _VALID).select(
+        "mn", "data_time", "code", reading="value"
+    )  # fmt: skip
 
 
 def _part(number: nw.Expr) -> nw.Expr:

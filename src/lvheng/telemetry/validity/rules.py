@@ -60,6 +60,10 @@ class Rules:
     o2_standby: Decimal
     o2_air: Decimal
     marks: dict[str, MarkKind]
+    molar: dict[str, Decimal]  # code → molar mass in g
+    ambient: Decimal  # kPa, where an outlet states none
+    constant_samples: int  # equal samples in a row of water before an alarm
+    median: tuple[str, ...]  # codes of water filled by the median, without amounts
     refs: tuple[str, ...]
     unsure: tuple[str, ...]  # titles of rules that are not confirmed (待核)
 
@@ -105,6 +109,10 @@ def read_rules(book: Rulebook, day: date, region: str = "") -> Rules:
         o2_standby=number("o2_standby"),
         o2_air=number("o2_air"),
         marks={r["code"]: MarkKind(r["family"], r["code"], r["name"], r["effect"]) for r in _marks(book, day, used)},
+        molar={r["code"]: r["mass"] for r in rows("molar_mass")},
+        ambient=number("ambient_pressure"),
+        constant_samples=int(number("water.constant_samples")),
+        median=tuple(r["code"] for r in rows("water.median")),
         refs=tuple(v.ref for v in used),
         unsure=tuple(v.title for v in used if not v.confidence.confirmed),
     )

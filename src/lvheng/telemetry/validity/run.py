@@ -1,7 +1,8 @@
 """Reading the lake and writing its roll-up on an engine: the only part that knows where tables stand.
 
-A roll-up is a folder: ``hours.parquet``, ``days.parquet``, ``months.parquet`` (Spark writes folders of that name) and
-``rollup.json`` with the period, the rules used and the digest of every table, which does not depend on engine or order.
+A roll-up is a folder: ``hours.parquet``, ``days.parquet``, ``months.parquet`` (folders of that name where Spark's executors
+have written them) and ``rollup.json`` with the period, the rules used and the digest of every table, which does not depend
+on engine, files or order.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+import duckdb
 import narwhals as nw
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from lvheng.core import engine as engines
 from lvheng.core.engine import DuckDB, Engine, Polars, Spark
 from lvheng.core.problem import Problem, ProblemError
-from lvheng.telemetry.lake import VALUES
-from lvheng.telemetry.validity import amounts, rollup
+from lvheng.telemetry.lake import VALUES, Lake, plain
+from lvheng.telemetry.validity import amounts, rollup, state
 from lvheng.telemetry.validity.rules import Rules
 
 EPOCH = date(1970, 1, 1)
@@ -43,11 +45,18 @@ SERIES = pa.schema(
         ("o2_reference", pa.int64()),  # micro %, null: no conversion
         ("limit_low", pa.int64()),  # micro
         ("limit_high", pa.int64()),
+        # what the logger sends by the outlet's permit; null: corrected already (mg/m³, dry, standard state)
+        ("ppm", pa.bool_()),
+        ("actual", pa.bool_()),
+        ("wet", pa.bool_()),
+        ("ambient", pa.int64()),  # micro kPa, null: the rule's
     ]
 )
+OPTIONAL = ("ppm", "actual", "wet", "ambient")
 MARKS = pa.schema([("series", pa.int32()), ("hour", pa.int32()), ("effect", pa.string())])
 _NEEDED = ("mn", "cycle", "code", "suffix", "data_time", "value", "flag", "recv_time", "journal", "position", "seq")
 TABLES = ("hours", "days", "months")
+KEYS = {"hours": ("series", "hour"), "days": ("series", "day"), "months": ("series", "month")}
 HISTORY_MONTHS = 4  # of hours looked at before a period: 2160 valid hours are 90 days
 
 
@@ -96,32 +105,41 @@ def scan(on: Engine, paths: Sequence[Path]) -> nw.LazyFrame:
     return nw.from_native(on.session.read.parquet(*names))
 
 
-def scan_values(on: Engine, lake: Path, first: date, last: date) -> nw.LazyFrame:
+def scan_values(on: Engine, lake: Path | str, first: date, last: date) -> nw.LazyFrame:
     """The lake's values of the days, with the columns that roll-ups need; empty where there are none."""
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    frames = []
-    for day in days:
-        files = sorted((lake / "values" / f"day={day}").glob("st=*/*.parquet"))
-        if files:
-            frames.append((day, files))
-    if not frames:
-        return on.load(VALUES.empty_table().select([*_NEEDED, "day"]).cast(_plain([*_NEEDED, "day"])))
-    frame = scan(on, [f for _, files in frames for f in files]).select(*_NEEDED)
+    home = Lake(lake)
+    files = home.files("values", first, last)
+    wanted = pa.schema([plain(VALUES).field(n) for n in (*_NEEDED, "day")])
+    if not files:
+        return on.load(wanted.empty_table())
+    if home.store.local is not None:
+        frame = scan(on, [home.store.local / f.name for f in files]).select(*_NEEDED)
+    else:
+        frame = _remote(on, home.dataset(files), str(home.root)).select(*_NEEDED)
     inside = (nw.col("data_time") >= _moment(first)) & (nw.col("data_time") < _moment(last + timedelta(days=1)))
     text = [nw.col(c).cast(nw.String) for c in ("mn", "cycle", "code", "suffix", "flag", "journal")]
     stamp = nw.col("data_time").dt.date()
     return frame.filter(inside).with_columns(*text, day=stamp, value=nw.col("value").cast(nw.Float64))
 
 
+def _remote(on: Engine, dataset: ds.Dataset, place: str) -> nw.LazyFrame:
+    """Files of an object store, read by this machine as they are asked for."""
+    if isinstance(on, DuckDB):
+        return nw.from_native(on.connection.from_arrow(dataset))
+    if isinstance(on, Polars):
+        import polars as pl
+
+        return nw.from_native(pl.scan_pyarrow_dataset(dataset))
+    raise ProblemError(
+        Problem(
+            "telemetry.rollup.spark_place", "Spark不能直接读取对象存储中的数据湖（所需的hadoop-aws不在软件包仓库中）", got=place, wanted="各节点都能访问的目录",
+            fix="用 --mirror 指定共享目录，先把所需分区复制过去；或改用 --engine duckdb。",
+        )
+    )  # fmt: skip
+
+
 def _moment(day: date) -> nw.Expr:
     return nw.lit(datetime(day.year, day.month, day.day))  # noqa: DTZ001 wall time
-
-
-def _plain(names: Sequence[str]) -> pa.Schema:
-    text = pa.string()
-    return pa.schema(
-        [(n, text if pa.types.is_dictionary(VALUES.field(n).type) else VALUES.field(n).type) for n in names]
-    )
 
 
 def engine_for(name: str | None, master: str = "") -> Engine:
@@ -160,7 +178,7 @@ def _cluster(master: str) -> None:
 
 
 def roll_up(
-    lake: Path,
+    lake: Path | str,
     series: pa.Table,
     first: date,
     last: date,
@@ -170,19 +188,24 @@ def roll_up(
     on: Engine,
     marks: pa.Table | None = None,
     history: Path | None = None,
+    late_until: datetime | None = None,
 ) -> Done:
     """Rolls the days ``first`` to ``last`` of a lake up into ``out``, replacing what it held.
 
     ``series``: :data:`SERIES`. ``marks``: :data:`MARKS`. ``history``: folder of earlier roll-ups' hours, used as the
-    look-back of substitution. Raises ProblemError when the series do not fit or the period is turned round.
+    look-back of substitution. ``late_until`` (wall time UTC+8): what arrived after the patch window but until then counts
+    too; this is how a new version of a closed month is made, the version before stays as it is. The tables are written by
+    the engine itself, Spark's by its executors. Raises ProblemError when the series do not fit or the period is turned round.
     """
     _check(series, first, last)
     frames = Frames(on, series, rules)
-    hours = frames.hours(scan_values(on, lake, first, last), calendar(first, last))
+    hours = frames.hours(scan_values(on, lake, first, last), calendar(first, last), late_until)
     grid = frames.grid(hours, clock(first, last), marks)
     before = _history(on, history, first)
-    tables = frames.tables(grid, before)
-    return write(tables, out, {"first": str(first), "last": str(last), "rules": list(rules.refs)})
+    about = {"first": str(first), "last": str(last), "rules": list(rules.refs)}
+    if late_until is not None:
+        about["late_until"] = str(late_until)
+    return write(on, frames.made(grid, before), out, about)
 
 
 class Frames:
@@ -190,71 +213,78 @@ class Frames:
 
     def __init__(self, on: Engine, series: pa.Table, rules: Rules):
         self.on, self.rules = on, rules
+        series = complete(series)
         self.series = on.load(series)
+        self.state = on.load(state.factors(series, rules)) if state.wanted(series) else None
 
-    def hours(self, values: nw.LazyFrame, days: pa.Table) -> nw.LazyFrame:
-        minutes = rollup.minutes(values, self.series, self.on.load(days), self.rules)
+    def hours(self, values: nw.LazyFrame, days: pa.Table, late_until: datetime | None = None) -> nw.LazyFrame:
+        minutes = rollup.minutes(values, self.series, self.on.load(days), self.rules, late_until, self.state)
         return self.on.keep(rollup.hours(minutes, self.series, self.rules))
 
     def grid(self, hours: nw.LazyFrame, hours_of_clock: pa.Table, marks: pa.Table | None) -> nw.LazyFrame:
         marked = self.on.load(marks) if marks is not None and marks.num_rows else None
         return self.on.keep(rollup.grid(hours, self.series, self.on.load(hours_of_clock), marked))
 
-    def tables(self, grid: nw.LazyFrame, before: nw.LazyFrame | None = None) -> dict[str, pa.Table]:
-        """hours (filled grid), days, months as Arrow, in order. ``before``: filled or bare grid of earlier hours."""
+    def made(self, grid: nw.LazyFrame, before: nw.LazyFrame | None = None) -> dict[str, nw.LazyFrame]:
+        """hours (filled grid), days and months. ``before``: filled or bare grid of earlier hours."""
         whole = grid if before is None else nw.concat([before.select(*amounts._GRID), grid.select(*amounts._GRID)])
         filled = amounts.fill(whole, self.series, self.rules, self.on)
         if before is not None:
             filled = filled.join(grid.select("series", "hour"), on=["series", "hour"], how="inner")
         filled = self.on.keep(filled)
         days = self.on.keep(rollup.days(filled, self.series, self.rules))
-        months = rollup.months(days, self.series, self.rules)
-        made = {"hours": filled, "days": days, "months": months}
-        keys = {"hours": ["series", "hour"], "days": ["series", "day"], "months": ["series", "month"]}
-        return {name: ordered(self.on.arrow(frame), keys[name]) for name, frame in made.items()}
+        return {"hours": filled, "days": days, "months": rollup.months(days, self.series, self.rules)}
 
 
-def ordered(table: pa.Table, keys: Sequence[str]) -> pa.Table:
-    """One form whatever the engine: plain types, sorted, in one chunk."""
-    columns = {}
-    for name in table.column_names:
-        column = table[name]
-        kind = column.type
-        if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
-            column = column.cast(pa.int64())
-        elif not pa.types.is_boolean(kind):
-            column = column.cast(pa.string())
-        columns[name] = column
-    return pa.table(columns).sort_by([(k, "ascending") for k in keys]).combine_chunks()
+def ordered(frame: nw.LazyFrame, keys: Sequence[str]) -> nw.LazyFrame:
+    """One form whatever the engine: plain types, sorted."""
+    types = {n: nw.Int64 if k.is_numeric() else k for n, k in frame.collect_schema().items()}
+    return frame.select(*(nw.col(n).cast(k) for n, k in types.items())).sort(*keys)
 
 
-def digest(table: pa.Table) -> str:
-    """SHA-256 of names and values: the same for the same figures."""
-    found = hashlib.sha256("\x1f".join(table.column_names).encode())
-    for name in table.column_names:
-        column = table[name].combine_chunks()
-        found.update(pc.is_valid(column).to_numpy(zero_copy_only=False).tobytes())
-        if pa.types.is_string(column.type):
-            found.update("\x1f".join(v or "" for v in column.to_pylist()).encode())
-        else:
-            found.update(pc.fill_null(column.cast(pa.int64()), 0).to_numpy().tobytes())
-    return found.hexdigest()
-
-
-def write(tables: dict[str, pa.Table], out: Path, about: dict[str, Any]) -> Done:
+def write(on: Engine, tables: dict[str, nw.LazyFrame], out: Path, about: dict[str, Any]) -> Done:
     """Writes the tables beside the old ones and then in their place."""
     draft = out.with_name(out.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    digests = {name: digest(table) for name, table in tables.items()}
-    rows = {name: table.num_rows for name, table in tables.items()}
-    for name, table in tables.items():
-        pq.write_table(table, draft / f"{name}.parquet", compression="zstd", row_group_size=20_000)
+    rows, digests = {}, {}
+    for name, frame in tables.items():
+        path = draft / f"{name}.parquet"
+        _sink(on, ordered(frame, KEYS[name]), path)
+        rows[name], digests[name] = digest(path, KEYS[name])
     note = {**about, "rows": rows, "digests": digests}
     (draft / "rollup.json").write_text(json.dumps(note, ensure_ascii=False, indent=1), encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     draft.replace(out)
     return Done(out, rows, digests)
+
+
+def _sink(on: Engine, frame: nw.LazyFrame, path: Path) -> None:
+    """Parquet by the engine: one file, or, of Spark, one file from each executor's share, in order."""
+    native = frame.to_native()
+    if isinstance(on, DuckDB):
+        native.write_parquet(str(path), compression="zstd", row_group_size=20_480)
+    elif isinstance(on, Polars):
+        native.sink_parquet(path, compression="zstd", row_group_size=20_480)
+    else:
+        native.write.option("compression", "zstd").parquet(str(path.absolute()))
+
+
+def digest(path: Path, keys: Sequence[str]) -> tuple[int, str]:
+    """Rows of a written table and the SHA-256 of its names and figures: the same for the same figures.
+
+    Each series has a digest of its rows in order; the table's is that of its series' digests.
+    """
+    series, at = keys
+    with duckdb.connect() as db:
+        source = db.read_parquet(str(path / "*.parquet" if path.is_dir() else path))
+        text = "concat_ws(chr(31), " + ", ".join(f"coalesce(\"{n}\"::varchar, '')" for n in source.columns) + ")"
+        parts = db.sql(
+            f"select {series}, count(*), sha256(string_agg({text}, chr(10) order by {at})) from source group by 1 order by 1"
+        ).fetchall()
+        names = "\x1f".join(source.columns)
+    found = hashlib.sha256("\n".join([names, *(f"{s}\x1f{part}" for s, _, part in parts)]).encode())
+    return sum(n for _, n, _ in parts), found.hexdigest()
 
 
 def read(folder: Path, name: str, **filters: object) -> pa.Table:
@@ -267,17 +297,25 @@ def read(folder: Path, name: str, **filters: object) -> pa.Table:
             )
         )
     wanted = [(k, "=", v) for k, v in filters.items()]
-    return cast(pa.Table, pq.read_table(path, filters=wanted or None))
+    table: pa.Table = pq.read_table(path, filters=wanted or None)
+    return table.cast(pa.schema([f.with_nullable(True) for f in table.schema])).replace_schema_metadata(None)
 
 
 def _history(on: Engine, folder: Path | None, first: date) -> nw.LazyFrame | None:
+    """The hours before ``first`` that substitution may look back on."""
     if folder is None or not (folder / "hours.parquet").exists():
         return None
-    start = (first - EPOCH).days * 24
-    table = pq.read_table(
-        folder / "hours.parquet", filters=[("hour", "<", start), ("hour", ">=", start - 31 * 24 * HISTORY_MONTHS)]
-    )
-    return on.load(table) if table.num_rows else None
+    path, start = folder / "hours.parquet", (first - EPOCH).days * 24
+    frame = scan(on, sorted(path.glob("*.parquet")) if path.is_dir() else [path])
+    return frame.filter((nw.col("hour") < start) & (nw.col("hour") >= start - 31 * 24 * HISTORY_MONTHS))
+
+
+def complete(series: pa.Table) -> pa.Table:
+    """A table of series with the optional columns that it leaves out, empty."""
+    for name in OPTIONAL:
+        if name not in series.column_names:
+            series = series.append_column(SERIES.field(name), pa.nulls(series.num_rows, SERIES.field(name).type))
+    return series
 
 
 def _check(series: pa.Table, first: date, last: date) -> None:
@@ -289,7 +327,7 @@ def _check(series: pa.Table, first: date, last: date) -> None:
         raise ProblemError(
             Problem("telemetry.rollup.no_series", "没有登记排口的监测因子", fix="先登记排口、设备和因子。")
         )
-    if missing := [n for n in SERIES.names if n not in series.column_names]:
+    if missing := [n for n in SERIES.names if n not in (*series.column_names, *OPTIONAL)]:
         raise ProblemError(
             Problem("telemetry.rollup.series", "因子表缺少栏目", got="、".join(missing), wanted="、".join(SERIES.names))
         )

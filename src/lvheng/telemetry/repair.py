@@ -1,0 +1,143 @@
+"""Damage in journal and lake: found, named, and rebuilt from the journal, which is the evidence.
+
+A lake file is damaged when its bytes are not those of its name's digest. It is rebuilt from the segments that its name tells.
+A journal's torn tail (a crash before the sync: nothing in it was acknowledged) is set aside and cut; damage anywhere else in
+a journal is named and left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lvheng.core.problem import Place, Problem, Severity
+from lvheng.telemetry import journal
+from lvheng.telemetry.devices import Registry
+from lvheng.telemetry.ingest import STRETCH, Clock, Decoder
+from lvheng.telemetry.lake import Lake, Origin, damage, day_of, origin_of
+
+
+@dataclass(slots=True)
+class Repaired:
+    """What was mended (names of lake files and journal tails), and what could not be."""
+
+    mended: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def tails(journal_root: Path) -> list[tuple[str, Path, int]]:
+    """Streams whose last segment ends in a block that is not whole: stream, segment, byte from which it is torn."""
+    found = []
+    for stream in journal.streams(journal_root):
+        for path in journal.segments(journal_root, stream)[-1:]:
+            _blocks, end = journal.read_blocks(path)
+            if path.stat().st_size > end and not any(b.start >= end for b in journal.salvage(path)):
+                found.append((stream, path, end))
+    return found
+
+
+def torn(stream: str, path: Path, end: int) -> Problem:
+    return Problem(
+        "telemetry.journal.torn", "原始日志末尾有未写完的内容", Severity.WARNING, place=Place(file=f"{stream}/{path.name}"),
+        got=f"第{end}字节起{path.stat().st_size - end}字节", fix="运行 lvheng telemetry repair：另存后截去，其余不变",
+    )  # fmt: skip
+
+
+def verify(journal_root: Path, lake: Lake) -> list[Problem]:
+    """Damage of the journal, torn tails (warnings), and damaged files of the lake."""
+    problems = [p for s in journal.streams(journal_root) for p in journal.verify(journal_root, s)]
+    problems += [torn(*t) for t in tails(journal_root)]
+    return problems + [damage(name) for name in lake.damaged_names()]
+
+
+def repair(journal_root: Path, lake: Lake, registry: Registry, clock: Clock | None = None) -> Repaired:
+    """Set torn tails aside and rebuild damaged lake files; the gateway must be stopped. Raises ProblemError when it is not."""
+    done = Repaired()
+    with journal.locked(journal_root):
+        done.problems = [p for s in journal.streams(journal_root) for p in journal.verify(journal_root, s)]
+        for stream, path, end in tails(journal_root):
+            data = path.read_bytes()
+            path.with_name(f"{path.name}.torn-{end}").write_bytes(data[end:])
+            with path.open("r+b") as handle:
+                handle.truncate(end)
+            done.mended.append(f"{stream}/{path.name}")
+        decoder = Decoder(journal_root, lake, registry, clock=clock)
+        bad = lake.damaged_names()
+        for name in bad:
+            problem = _rebuild(decoder, name, set(bad))
+            if problem is None:
+                done.mended.append(name)
+            else:
+                done.problems.append(problem)
+    return done
+
+
+def _rebuild(decoder: Decoder, name: str, bad: set[str]) -> Problem | None:
+    """Decode again the segments a file came from, and publish the rows that no sound file of its partition holds."""
+    origin = origin_of(name)
+    paths = [] if origin is None else _segments(decoder.journal_root, origin)
+    if origin is None or not paths:
+        return Problem(
+            "telemetry.lake.unrebuilt", "损坏的文件不能由本机的原始日志重建", place=Place(file=name), got=origin.stream if origin else "",
+            fix="在写入该文件的网关所在机器上运行 lvheng telemetry repair，或从备份恢复",
+        )  # fmt: skip
+    lake = decoder.lake
+    folder, kind = name.rsplit("/", 1)[0], name.split("/", 1)[0]
+    rows = pa.concat_tables(_decoded(decoder, origin, paths, kind, day_of(name), _system(name))).unify_dictionaries()
+    others = [
+        f for f in lake.store.files(folder, ".parquet") if f.name not in bad and (o := origin_of(f.name)) and o.stream == origin.stream
+    ]  # fmt: skip
+    if others:
+        key = ["journal", "position"] + (["seq"] if kind == "values" else [])
+        sound = lake.dataset(others, kind).to_table(columns=key)
+        rows = _without(rows, sound, key)
+    if rows.num_rows:
+        made = lake.publish(rows, folder, name.rsplit("/", 1)[1].split(".", 1)[0])
+        if made == name:
+            return None
+    lake.store.remove([name])
+    return None
+
+
+def _segments(journal_root: Path, origin: Origin) -> list[Path]:
+    """All segments of an origin; none when one of them is gone."""
+    wanted = [journal_root / origin.stream / f"{n:08d}.lvj" for n in range(origin.first, origin.last + 1)]
+    return wanted if all(p.exists() for p in wanted) else []
+
+
+def _system(name: str) -> str | None:
+    return name.split("/st=", 1)[1].split("/", 1)[0] if "/st=" in name else None
+
+
+def _decoded(
+    decoder: Decoder, origin: Origin, paths: list[Path], kind: str, day: date, st: str | None
+) -> Iterator[pa.Table]:
+    """The rows of a partition in some segments, without partition columns."""
+    for path in paths:
+        stretch: list[journal.Block] = []
+        size = 0
+        blocks = journal.salvage(path)
+        for n, block in enumerate(blocks):
+            stretch.append(block)
+            size += len(block.body)
+            if size >= STRETCH or n == len(blocks) - 1:
+                values, packets, _ = decoder.decode(f"{origin.stream}/{path.stem}", stretch)
+                table = values if kind == "values" else packets
+                mask = pc.equal(table["day"], pa.scalar(day, pa.date32()))
+                if st is not None:
+                    mask = pc.and_(mask, pc.equal(table["st"].cast(pa.string()), st))
+                yield table.filter(mask).drop_columns(["day", "st"] if kind == "values" else ["day"])
+                stretch, size = [], 0
+
+
+def _without(rows: pa.Table, sound: pa.Table, key: list[str]) -> pa.Table:
+    """Rows whose reception is not among ``sound``."""
+    plain = rows.select(key).set_column(0, "journal", rows["journal"].cast(pa.string()))
+    plain = plain.append_column("at", pa.array(range(rows.num_rows), pa.int64()))
+    keep = plain.join(sound, keys=key, join_type="left anti")["at"]
+    return rows.take(keep.combine_chunks().sort())
