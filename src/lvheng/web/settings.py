@@ -227,7 +227,7 @@ def _mail() -> dict[str, object]:
     given = urlsplit(os.environ.get("LVHENG_MAIL", ""))
     backend = "django.core.mail.backends."
     match given.scheme:
-        case "":
+        case "" if not os.environ.get("LVHENG_MAIL"):
             return {"EMAIL_BACKEND": backend + "filebased.EmailBackend", "EMAIL_FILE_PATH": HOME / "mail"}
         case "file":
             return {"EMAIL_BACKEND": backend + "filebased.EmailBackend", "EMAIL_FILE_PATH": Path(unquote(given.path))}
