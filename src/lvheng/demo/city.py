@@ -24,7 +24,7 @@ from lvheng.core.yamlfile import Entry, load, validate
 from lvheng.demo.draw import Stream, split
 from lvheng.plan.schema import CountyTarget, Plan
 
-VERSION = 1  # raised when the same parameters give other figures
+VERSION = 2  # raised when the same parameters give other figures
 SOURCES = {
     "demo.economy": "国民经济",
     "demo.energy": "能源消费与双控",
@@ -73,6 +73,7 @@ class RegionNumbers(Entry):
     port: int = Field(ge=0, default=0)
     feedstock: int = Field(ge=0, le=300, default=0)  # ‰ of total energy used as raw material
     nonfossil: int = Field(ge=0, le=900, default=100)  # ‰ of total energy that is not fossil
+    thermal: int = Field(ge=0, le=2000, default=0)  # ‰ of the region's electricity that its coal plants generate
     effort: Decimal = Decimal(1)  # progress of the programmes beside the city's
     late: int = Field(ge=0, le=12, default=0)  # months not yet reported
 
@@ -120,6 +121,10 @@ class Energy(Entry):
     power_share: int = Field(ge=0, le=1000)  # of the other sectors' energy that is electricity, ‰
     small_industry_power: int = Field(ge=0)  # of industrial electricity used below designated size, ‰
     power_season: tuple[int, ...] = Field(min_length=12, max_length=12)
+    power_shares: dict[str, int]  # sector → weight of its energy in the electricity outside industry
+    mixes: dict[str, dict[str, int]]  # sector → fuel → weight in its energy that is not electricity
+    feedstock_fuels: dict[str, int]  # fuel → per cent of the energy used as raw material
+    stocked: tuple[str, ...]  # fuels of which stocks are kept
 
 
 class Fuel(Entry):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +17,21 @@ from lvheng.demo.units import Units
 SOURCE = "demo.electricity"
 
 
-def rows(city: City, accounts: Accounts, units: Units) -> Iterator[Row]:
+@dataclass(frozen=True)
+class Electricity:
+    """万千瓦时 by region and month: of all society, and of industry."""
+
+    city: City
+    society: dict[str, dict[Period, int]]
+    industry: dict[str, dict[Period, int]]
+
+    def year(self, region: str, year: int) -> tuple[int, int]:
+        """All society's and industry's of a complete year."""
+        months = [m for m in self.city.months if m.year == year]
+        return sum(self.society[region][m] for m in months), sum(self.industry[region][m] for m in months)
+
+
+def generate(city: City, accounts: Accounts, units: Units) -> Electricity:
     """Industrial units' electricity as used, small industry beside it, and what the other sectors use."""
     numbers = city.parameters.energy
     metered = units.electricity()
@@ -29,11 +44,27 @@ def rows(city: City, accounts: Accounts, units: Units) -> Iterator[Row]:
         wobble = city.stream("electricity", code).integers(-30, 31, len(city.months))
         industry[code], society[code] = {}, {}
         other = _others(city, accounts, code)
+        small = {y: _small(accounts, code, y, int(sums[[m.year == y for m in city.months]].sum())) for y in city.years}
         for m, hundredths, off in zip(city.months, sums, wobble, strict=True):
-            industry[code][m] = int(hundredths) * (1000 + numbers.small_industry_power) // 100_000
+            more = small[min(m.year, city.years[-1])]
+            industry[code][m] = int(hundredths) * (1000 + more) // 100_000
             society[code][m] = industry[code][m] + other[m] * (1000 + int(off)) // 1000
-    yield from regional(city, "electricity_industry", "万千瓦时", 0, industry, SOURCE)
-    yield from regional(city, "electricity_total", "万千瓦时", 0, society, SOURCE)
+    return Electricity(city, society, industry)
+
+
+def rows(power: Electricity) -> Iterator[Row]:
+    yield from regional(power.city, "electricity_industry", "万千瓦时", 0, power.industry, SOURCE)
+    yield from regional(power.city, "electricity_total", "万千瓦时", 0, power.society, SOURCE)
+
+
+def _small(accounts: Accounts, code: str, year: int, used: int) -> int:
+    """‰ of the units' electricity used by industry below designated size: no more than a third of its energy."""
+    numbers, period = accounts.city.parameters.energy, Period.of_year(year)
+    large = sum(v for m, v in accounts.industry[code].items() if m.year == year)
+    energy = accounts.sectors[numbers.industry_sector][code][period] - large
+    return min(
+        numbers.small_industry_power, int(energy * 100_000 / (3 * numbers.electricity_equivalent)) // max(1, used)
+    )
 
 
 def _others(city: City, accounts: Accounts, code: str) -> dict[Period, int]:

@@ -125,16 +125,20 @@ def _rounded(micro: int) -> int:
 
 
 def rows(accounts: Accounts) -> Iterator[Row]:
-    """Totals, sectors, industrial energy and what may be deducted; as settled."""
+    """Totals, sectors and industrial energy; as settled."""
     city = accounts.city
     yield from regional(city, "industry_energy", UNIT, PLACES, accounts.industry, SOURCE)
     yield from regional(city, "energy_total", UNIT, PLACES, accounts.quarters, SOURCE)
     yield from regional(city, "energy_total", UNIT, PLACES, accounts.years, SOURCE)
     for indicator, table in accounts.sectors.items():
         yield from regional(city, indicator, UNIT, PLACES, table, SOURCE)
-    yield from regional(city, "energy_produced", UNIT, PLACES, _shares(accounts, "produced", Decimal(3)), SOURCE)
-    feedstock = _shares(accounts, "feedstock", city.parameters.energy.feedstock_growth)
-    yield from regional(city, "feedstock_energy", UNIT, PLACES, feedstock, SOURCE)
+    yield from regional(city, "energy_produced", UNIT, PLACES, produced(accounts), SOURCE)
+
+
+def deducted(accounts: Accounts, feedstock: Table) -> Iterator[Row]:
+    """What may be deducted. ``feedstock`` is in 1/10000 tce, as the balance has it."""
+    city = accounts.city
+    yield from regional(city, "feedstock_energy", UNIT, 8, feedstock, SOURCE)
     nonfossil = _shares(accounts, "nonfossil", city.parameters.energy.nonfossil_growth)
     yield from regional(city, "nonfossil_energy", UNIT, PLACES, nonfossil, SOURCE)
     power = {
@@ -142,29 +146,18 @@ def rows(accounts: Accounts) -> Iterator[Row]:
         for code, row in nonfossil.items()
     }  # fmt: skip
     yield from regional(city, "renewable_power_use", "万千瓦时", 0, power, SOURCE)
-    yield from _carriers(accounts, feedstock, nonfossil)
     none = {code: dict.fromkeys(row, 0) for code, row in accounts.years.items()}
     yield from regional(city, "listed_project_energy", UNIT, 2, none, SOURCE)
 
 
-def _carriers(accounts: Accounts, feedstock: Table, nonfossil: Table) -> Iterator[Row]:
-    """What is burnt, by carrier, and electricity brought in: fossil energy divided, with coal giving way to gas."""
-    city = accounts.city
-    equivalent = city.parameters.energy.electricity_equivalent
-    tables: dict[str, Table] = {name: {} for name in ("coal_for_energy", "oil_for_energy", "gas_for_energy")}
-    imported: Table = {}
-    for code, row in accounts.years.items():
-        for table in (*tables.values(), imported):
-            table[code] = {}
-        for n, (year, total) in enumerate(row.items()):
-            fossil = max(0, total - feedstock[code][year] - nonfossil[code][year])
-            *burnt, power = split(fossil, [560 - 12 * n, 250 - n, 100 + 9 * n, 90 + 4 * n])
-            for table, value in zip(tables.values(), burnt, strict=True):
-                table[code][year] = value
-            imported[code][year] = whole(power / equivalent / 100, 0)  # 万千瓦时 to 0.01 亿千瓦时
-    for name, table in tables.items():
-        yield from regional(city, name, UNIT, PLACES, table, SOURCE)
-    yield from regional(city, "net_power_import", "亿千瓦时", 2, imported, SOURCE)
+def produced(accounts: Accounts) -> Table:
+    """Primary energy of regions, whole tce."""
+    return _shares(accounts, "produced", Decimal(3))
+
+
+def feedstock(accounts: Accounts) -> Table:
+    """About what regions use as raw material, whole tce; whole units of fuel make it exact."""
+    return _shares(accounts, "feedstock", accounts.city.parameters.energy.feedstock_growth)
 
 
 def first_rows(accounts: Accounts) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lvheng.core.problem import Place, Problem, ProblemError, Severity
-from lvheng.demo import economy, electricity, energy, errors, programmes, units
+from lvheng.demo import balance, economy, electricity, energy, errors, programmes, units
 from lvheng.demo.city import City, Row, build_city
 from lvheng.observations.catalogue import Catalogue
 from lvheng.plan.schema import Plan
@@ -59,11 +59,16 @@ def assemble(plan: Plan, catalogue: Catalogue, folder: Path, seed: int | None = 
     totals = energy.totals(city, wealth)
     users = units.generate(city, energy.industry_to_use(city, wealth, totals), wealth.industry)
     accounts = energy.generate(city, totals, users)
+    power = electricity.generate(city, accounts, users)
+    balances = balance.generate(city, accounts, users, power, energy.feedstock(accounts), energy.produced(accounts))
     filed = errors.generate(city, users)
     settled = (
         *economy.rows(wealth),
         *energy.rows(accounts),
-        *electricity.rows(city, accounts, users),
+        *energy.deducted(accounts, balance.exact_feedstock(balances)),
+        *balance.rows(balances),
+        *balance.divisions(city, wealth, accounts, users),
+        *electricity.rows(power),
         *units.rows(city, users),
         *programmes.rows(city, catalogue),
     )
