@@ -1,4 +1,4 @@
-"""About 300 invented outlets with three weeks of on-line data in the lake, rolled up, with a few frauds among them.
+"""About 130 invented outlets with a month of on-line data in the lake, rolled up, with a few frauds among them.
 
 Half-hour values under the minute cycle keep it light. All codes begin with ``DEMO``; everything is marked 演示数据. What
 was injected is kept beside the lake in ``demo_truth.json`` and never read by the product.
@@ -29,12 +29,12 @@ from lvheng.telemetry.models import Factor, Outlet
 from lvheng.telemetry.screens import Channel, Floats
 from lvheng.telemetry.screens.inject import honest, inject
 
-SEED, GAS, WATER = 212, 200, 100
-FIRST, LAST = date(2026, 5, 11), date(2026, 5, 31)
+SEED, GAS, WATER = 212, 90, 40
+FIRST, LAST = date(2026, 5, 1), date(2026, 5, 31)
 HOURS = ((LAST - FIRST).days + 1) * 24
 START = (FIRST - date(1970, 1, 1)).days * 24
 FRAUDS = ("F01", "F02", "F06", "F08", "F12")
-EVERY = 15  # one outlet in so many carries a fraud
+EVERY = 9  # one outlet in so many carries a fraud
 Progress = Callable[[str, int, int], None]
 _GAS = (("a21002", "氮氧化物", "nox", 50), ("a21026", "二氧化硫", "so2", 35))
 _WATER = (("w01018", "化学需氧量", "cod", 50), ("w21003", "氨氮", "nh3n", 5))

@@ -7,6 +7,8 @@ import json
 import os
 import secrets
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import click
 
+from lvheng.access.boot import with_django
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.telemetry import hj212, journal
 from lvheng.telemetry.clock import local_time
@@ -209,7 +212,7 @@ def contact_command(data: Path, mn: str) -> None:
         _fail(ProblemError(Problem("telemetry.command.device", "设备没有登记", got=mn, fix="请先用 register 登记")))
         return
     store = CommandStore(data / "commands.sqlite")
-    numbers = first_contact(store, device, local_time(time.time_ns() // 1000))
+    numbers = first_contact(store, device)
     store.close()
     click.echo(f"已排队{len(numbers)}条命令")
 
@@ -278,7 +281,8 @@ def dialect_command(data: Path, mn: str, accept: bool) -> None:
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="网关进程数。")
 @click.option("--name", default="g", show_default=True, help="网关名称，几个网关共用一个目录时须不同。")
 @_open_door
-def gateway(data: Path, host: str, port: int, workers: int, name: str, open_door: bool) -> None:
+@click.option("--watch/--no-watch", default=None, help="同时定时汇总、报警（默认：数据目录属本站时）。")
+def gateway(data: Path, host: str, port: int, workers: int, name: str, open_door: bool, watch: bool | None) -> None:
     if not (name.isascii() and name.isalnum()):
         _fail(ProblemError(Problem("telemetry.gateway.name", "网关名称只能用字母和数字", got=name)))
     service = Service(Plan(data.resolve(), host, port, workers, name, open_door))
@@ -292,10 +296,59 @@ def gateway(data: Path, host: str, port: int, workers: int, name: str, open_door
         _fail(ProblemError(Problem("telemetry.gateway.start", "网关无法启动", got=f"{host}:{port}，{reason}")))
         return
     click.echo(f"网关已启动，监听 {host}:{listening}，{workers}个进程")
+    watcher = Watcher() if (data.resolve() == data_folder() if watch is None else watch) else None
     while not stop.wait(2.0):
         service.tend()
+        if watcher is not None:
+            watcher.tend()
     click.echo("网关正在停止")
+    if watcher is not None:
+        watcher.stop()
     service.stop()
+
+
+class Watcher:
+    """The process of ``lvheng telemetry watch`` beside a gateway: started, restarted when it dies, stopped."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._next = 0.0
+
+    def tend(self) -> None:
+        if (self._process is None or self._process.poll() is not None) and time.monotonic() >= self._next:
+            self._next = time.monotonic() + 30
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "lvheng.cli", "telemetry", "watch", "--with-parent"]
+            )
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+
+@telemetry.command("watch", help="定时汇总在线数据、筛查疑点、发出报警、结算能耗（几个进程中同时只有一个在做）。")
+@click.option("--every", type=click.IntRange(5, 3600), default=60, show_default=True, help="两轮之间至少多少秒。")
+@click.option("--once", is_flag=True, help="只做一轮。")
+@click.option("--with-parent", is_flag=True, help="父进程结束时随之结束。")
+@with_django
+def watch_command(every: int, once: bool, with_parent: bool) -> None:
+    from lvheng.telemetry import watch
+
+    if once:
+        done = watch.round_of(f"once {os.getpid()}")
+        if done is None:
+            _fail(ProblemError(Problem("telemetry.watch.busy", "另一进程正在汇总", fix="稍后再试")))
+            return
+        click.echo(f"新报警{done.alarms}条，新疑点{done.leads}条")
+        return
+    stop, parent = threading.Event(), os.getppid()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    watch.keep_watch(every, lambda: not stop.is_set() and (not with_parent or os.getppid() == parent), click.echo)
 
 
 @telemetry.command("enterprise", help="登记一家重点用能单位，生成上传令牌。")

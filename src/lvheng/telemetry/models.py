@@ -1,4 +1,7 @@
-"""The register of on-line monitored outlets, marks, alarms and closed months.
+"""The register of on-line monitored outlets, marks, alarms, leads, closed months, and meters of key energy users.
+
+Devices are not here: the gateway's own register (:mod:`lvheng.telemetry.devices`) is the one place for them, joined by MN.
+
 
 Source documents: 污染物排放自动监测设备标记规则 (marks), 排污许可管理条例 (permitted amounts, ledgers).
 """
@@ -13,6 +16,8 @@ KINDS = {"value": _("污染物"), "flow": _("流量"), "o2": _("氧含量")}
 ALARMS = {
     "exceedance": _("超标"), "no_data": _("无数据"), "constant": _("恒值"), "logger_off": _("数采仪离线"), "permit": _("许可排放量将用尽"),
 }  # fmt: skip
+VERDICTS = {"confirmed": _("确认"), "excluded": _("排除")}
+FORMS = {"register": _("累计读数"), "slot": _("时段用量")}
 STEPS = {"acknowledged": _("已接收"), "assigned": _("已交办"), "closed": _("已办结")}
 
 
@@ -32,6 +37,7 @@ class Outlet(models.Model):
     interval = models.PositiveSmallIntegerField(_("分钟数据间隔"), default=1)
     o2_reference = models.DecimalField(_("基准氧含量"), max_digits=5, decimal_places=2, null=True, blank=True)
     permit = models.CharField(_("排污许可证"), max_length=80, blank=True)
+    since = models.DateField(_("联网日期"), null=True, blank=True, help_text="data are due from this day on")
     synthetic = models.BooleanField(_("演示数据"), default=False)
 
     class Meta:
@@ -101,6 +107,21 @@ class MarkWithdrawal(models.Model):
         db_table_comment = "Marks set aside; append-only"
 
 
+class MarkPaper(models.Model):
+    """A paper handed in for a mark, kept by its content. Append-only."""
+
+    mark = models.ForeignKey(Mark, models.PROTECT, related_name="papers")
+    name = models.CharField(_("文件名"), max_length=160)
+    size = models.PositiveIntegerField(_("字节数"))
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the content, its name in the store")
+    by = models.CharField(_("提交人"), max_length=80)
+    at = models.DateTimeField(_("提交时间"))
+
+    class Meta:
+        db_table_comment = "Papers handed in for marks; append-only"
+        ordering = ["id"]
+
+
 class Alarm(models.Model):
     """An alarm: one episode of one kind. ``first`` and ``last`` grow while it goes on; its steps are kept apart."""
 
@@ -113,6 +134,7 @@ class Alarm(models.Model):
     value = models.DecimalField(_("最大值"), max_digits=20, decimal_places=6, null=True, blank=True)
     limit = models.DecimalField(_("限值"), max_digits=20, decimal_places=6, null=True, blank=True)
     raised = models.DateTimeField(_("报警时间"))
+    recovered = models.DateTimeField(_("恢复时间"), null=True, blank=True)
     state = models.CharField(_("状态"), max_length=14, default="open", db_index=True)
 
     class Meta:
@@ -145,6 +167,99 @@ class AlarmStep(models.Model):
     @property
     def step_label(self) -> str:
         return str(STEPS[self.step])
+
+
+class Lead(models.Model):
+    """A suspicion of a screen with its window of evidence: to be checked on site, not a finding."""
+
+    screen = models.CharField(_("疑点"), max_length=8)
+    factor = models.ForeignKey(Factor, models.PROTECT, related_name="leads")
+    first = models.DateTimeField(_("开始"))
+    last = models.DateTimeField(_("至"))
+    known = models.DateTimeField(_("可察觉时间"))
+    seen = models.JSONField(default=dict)
+    found = models.DateTimeField(_("发现时间"))
+    state = models.CharField(_("状态"), max_length=10, default="open", db_index=True)
+
+    class Meta:
+        db_table_comment = "Leads of the screens of honesty"
+        constraints = [models.UniqueConstraint(fields=["screen", "factor", "first"], name="lead_once")]
+        ordering = ["-first", "id"]
+
+    @property
+    def state_label(self) -> str:
+        return str(VERDICTS.get(self.state, _("待核查")))
+
+
+class LeadDecision(models.Model):
+    """What the check of a lead found. Append-only."""
+
+    lead = models.ForeignKey(Lead, models.PROTECT, related_name="decisions")
+    verdict = models.CharField(_("结论"), max_length=10, choices=list(VERDICTS.items()))
+    reason = models.TextField(_("核查情况"))
+    by = models.CharField(_("核查人"), max_length=80)
+    at = models.DateTimeField(_("时间"))
+
+    class Meta:
+        db_table_comment = "Decisions on leads; append-only"
+        ordering = ["id"]
+
+    @property
+    def verdict_label(self) -> str:
+        return str(VERDICTS[self.verdict])
+
+
+class Watch(models.Model):
+    """The one row that the watchers of a site share: who is at work until when, and how the last round went."""
+
+    name = models.CharField(max_length=16, primary_key=True)
+    holder = models.CharField(max_length=80, blank=True)
+    until = models.DateTimeField()
+    started = models.DateTimeField(_("开始时间"), null=True)
+    finished = models.DateTimeField(_("完成时间"), null=True)
+    fault = models.TextField(_("未完成的原因"), blank=True)
+    alarms = models.PositiveIntegerField(_("新报警"), default=0)
+    leads = models.PositiveIntegerField(_("新疑点"), default=0)
+
+    class Meta:
+        db_table_comment = "The watch over on-line data: its turn and its last round"
+
+
+class EnergyMeter(models.Model):
+    """A measured item of a key energy user, and what must be known to read its register."""
+
+    unit = models.CharField(_("用能单位"), max_length=32)
+    device = models.CharField(_("端设备"), max_length=40)
+    code = models.CharField(_("采集项代码"), max_length=40)
+    carrier = models.CharField(_("能源品种"), max_length=32)
+    measure = models.CharField(_("计量单位"), max_length=12)
+    form = models.CharField(_("数据形式"), max_length=8, choices=list(FORMS.items()), default="register")
+    minutes = models.PositiveSmallIntegerField(_("间隔（分钟）"), default=15)
+    capacity = models.DecimalField(_("表底满度"), max_digits=18, decimal_places=4, null=True, blank=True)
+    factor = models.DecimalField(_("倍率"), max_digits=14, decimal_places=6, default=1)
+    most = models.DecimalField(_("每小时最大用量"), max_digits=18, decimal_places=4, null=True, blank=True)
+    synthetic = models.BooleanField(_("演示数据"), default=False)
+
+    class Meta:
+        db_table_comment = "Measured items of key energy users"
+        constraints = [models.UniqueConstraint(fields=["unit", "device", "code"], name="energy_meter_once")]
+        ordering = ["unit", "device", "code"]
+
+
+class MeterExchange(models.Model):
+    """A meter was changed: the old one's last reading and the new one's first. Append-only."""
+
+    meter = models.ForeignKey(EnergyMeter, models.PROTECT, related_name="exchanges")
+    moment = models.DateTimeField(_("换表时间"))
+    final = models.DecimalField(_("旧表止码"), max_digits=18, decimal_places=4)
+    first = models.DecimalField(_("新表起码"), max_digits=18, decimal_places=4)
+    reason = models.TextField(_("说明"))
+    by = models.CharField(_("登记人"), max_length=80)
+    at = models.DateTimeField(_("登记时间"))
+
+    class Meta:
+        db_table_comment = "Exchanges of meters; append-only"
+        ordering = ["moment"]
 
 
 class MonthClose(models.Model):

@@ -6,19 +6,20 @@ import hashlib
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 import narwhals as nw
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from django.conf import settings
 from django.db import transaction
@@ -31,15 +32,16 @@ from lvheng.core.problem import Problem, ProblemError
 from lvheng.core.rulebook import Rulebook
 from lvheng.core.source import Confidence, Source
 from lvheng.observations import view
-from lvheng.observations.models import Subject
+from lvheng.observations.models import Observation, Subject
 from lvheng.observations.services import ensure_source
 from lvheng.observations.store import Figure, Recorded, record
-from lvheng.telemetry import screens
+from lvheng.telemetry import leads, screens
+from lvheng.telemetry.clock import SHANGHAI
+from lvheng.telemetry.clock import instant as moment
 from lvheng.telemetry.models import Alarm, AlarmStep, Factor, Mark, MarkWithdrawal, MonthClose, Outlet
 from lvheng.telemetry.validity import judge, run
 from lvheng.telemetry.validity.rules import MICRO, Rules, read_rules
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 MILLIGRAMS = 1_000_000  # in a kilogram
 INDICATOR = "online_emission"
 _HOUR = timedelta(hours=1)
@@ -51,10 +53,14 @@ NEXT = {
 }
 
 
+def data_folder() -> Path:
+    """The gateway's folder: journal, register, live values and lake."""
+    return Path(settings.HOME) / "telemetry"
+
+
 def lake_folder() -> Path:
-    """The gateway's lake; on a demonstration site the invented one, so that the two never mix."""
-    home = Path(settings.HOME)
-    return home / "lake" if Outlet.objects.filter(synthetic=True).exists() else home / "telemetry" / "lake"
+    """The lake that the gateway writes; invented outlets have rows of their own MN in it."""
+    return data_folder() / "lake"
 
 
 def rollup_folder() -> Path:
@@ -69,20 +75,17 @@ def rules_on(day: date) -> Rules:
     return read_rules(rulebook(), day)
 
 
-def moment(hour: int) -> datetime:
-    """The beginning of an hour counted from 1970, wall time UTC+8."""
-    return datetime(1970, 1, 1, tzinfo=SHANGHAI) + hour * _HOUR
-
-
 def hour_of(at: datetime) -> int:
     """The hour, counted from 1970 in wall time, that a moment falls in."""
     return int((at.astimezone(SHANGHAI).replace(tzinfo=None) - datetime(1970, 1, 1)) // _HOUR)  # noqa: DTZ001
 
 
-def series_table() -> pa.Table:
-    """The register as the series of roll-ups."""
+def series_table(mns: Collection[str] | None = None) -> pa.Table:
+    """The register as the series of roll-ups; of some devices only when ``mns`` is given."""
     rows = []
     factors = Factor.objects.select_related("outlet").order_by("id")
+    if mns is not None:
+        factors = factors.filter(outlet__mn__in=mns)
     flows = {f.outlet_id: f.code for f in factors if f.kind == "flow"}
     oxygen = {f.outlet_id: f.code for f in factors if f.kind == "o2"}
     for f in factors:
@@ -231,69 +234,115 @@ def find_episodes(hours: pa.Table, days: pa.Table, series: pa.Table) -> list[Epi
 
 
 def raise_alarms(hours: pa.Table, days: pa.Table, now: datetime | None = None) -> int:
-    """Alarms of a roll-up; an episode known already is only brought up to date. Returns how many are new."""
+    """Alarms of a roll-up. An episode that meets a known alarm of its kind and series is that alarm, brought up to date, so
+    that there is one alarm while it lasts; one that has ended is marked as recovered. Returns how many are new."""
     now = now or timezone.now()
     factors = {f.pk: f for f in Factor.objects.select_related("outlet")}
-    known = set(Alarm.objects.values_list("key", flat=True))
-    fresh = []
-    for e in find_episodes(hours, days, series_table()):
-        factor = factors[e.series]
-        key = f"{e.kind} {factor.outlet.code} {factor.code} {e.first}"
-        value, limit = (None if v is None else Decimal(v) / MICRO for v in (e.value, e.limit))
-        if key in known:
-            Alarm.objects.filter(key=key).update(last=moment(e.last), value=value)
-            continue
-        fresh.append(
-            Alarm(kind=e.kind, outlet=factor.outlet, factor=factor, key=key, first=moment(e.first), last=moment(e.last), value=value,
-                  limit=limit, raised=now)
-        )  # fmt: skip
+    bounds = hours.group_by("series").aggregate([("hour", "min"), ("hour", "max")]).to_pylist()
+    reach = {r["series"]: (moment(r["hour_min"]), moment(r["hour_max"] + 1)) for r in bounds if r["series"] in factors}
+    series = series_table()
+    found = find_episodes(hours, days, series.filter(pc.is_in(series["series"], pa.array(list(reach), pa.int32()))))
     with transaction.atomic():
+        known: dict[tuple[str, int | None], list[Alarm]] = {}
+        for alarm in Alarm.objects.filter(kind__in=_FROM_HOURS, factor__in=list(reach)).select_for_update():
+            known.setdefault((alarm.kind, alarm.factor_id), []).append(alarm)
+        fresh, changed, met = [], [], set()
+        for e in sorted(found, key=lambda x: (x.series, x.first)):
+            first, last, end = moment(e.first), moment(e.last), reach[e.series][1]
+            value, limit = (None if v is None else Decimal(v) / MICRO for v in (e.value, e.limit))
+            over = None if last >= end else last
+            touching = [a for a in known.get((e.kind, e.series), ()) if a.first <= last and a.last >= first]
+            if touching:
+                alarm = touching[0]
+                before = (alarm.last, alarm.value, alarm.recovered)
+                alarm.last = max(alarm.last, last) if alarm.pk in met else last
+                alarm.value, alarm.recovered = value, over
+                met.add(alarm.pk)
+                if before != (alarm.last, alarm.value, alarm.recovered):
+                    changed.append(alarm)
+                continue
+            factor = factors[e.series]
+            fresh.append(
+                Alarm(kind=e.kind, outlet=factor.outlet, factor=factor, key=f"{e.kind} {factor.outlet.code} {factor.code} {e.first}",
+                      first=first, last=last, value=value, limit=limit, raised=now, recovered=over)
+            )  # fmt: skip
+        for (
+            _kind,
+            pk,
+        ), alarms in known.items():  # gone since: late data came, or it ended before the stretch looked at
+            for alarm in alarms:
+                if alarm.pk not in met and alarm.recovered is None and pk is not None and alarm.last > reach[pk][0]:
+                    alarm.recovered = now
+                    changed.append(alarm)
         Alarm.objects.bulk_create(fresh, batch_size=500)
+        Alarm.objects.bulk_update(changed, ["last", "value", "recovered"], batch_size=500)
     return len(fresh) + _permit_alarms(now)
 
 
+_FROM_HOURS = ("exceedance", "no_data", "constant")
+
+
 def _permit_alarms(now: datetime) -> int:
-    """Outlets whose recorded amounts of the year near what is permitted."""
+    """Outlets whose amounts of the year near what is permitted."""
     share = rulebook().at("telemetry.alarm.permit_share", now.astimezone(SHANGHAI).date()).value or Decimal(0)
     year, made = now.astimezone(SHANGHAI).year, 0
-    for factor in Factor.objects.filter(permitted_kg__gt=0).select_related("outlet"):
-        used = emitted_kg(factor, year)
+    limited = list(Factor.objects.filter(permitted_kg__gt=0).select_related("outlet"))
+    monitored = _rolled_up_kg({f.pk for f in limited}, year)
+    recorded: dict[tuple[str, str], dict[str, Decimal | None]] = {}
+    rows = Observation.objects.filter(indicator=INDICATOR, period__startswith=f"{year}-").select_related("subject")
+    for row in rows.order_by("vintage"):
+        recorded.setdefault((row.subject.code, row.item), {})[row.period] = row.value
+    for factor in limited:
+        months = {**monitored.get(factor.pk, {}), **recorded.get((factor.outlet.code, factor.item), {})}
+        values = [v for v in months.values() if v is not None]
+        used = sum(values, Decimal(0)) if values else None
         assert factor.permitted_kg is not None
         if used is None or used * 100 < factor.permitted_kg * share:
             continue
         key = f"permit {factor.outlet.code} {factor.code} {year}"
-        _alarm, new = Alarm.objects.get_or_create(
+        alarm, new = Alarm.objects.get_or_create(
             key=key, defaults={"kind": "permit", "outlet": factor.outlet, "factor": factor, "first": now, "last": now, "value": used,
                                "limit": factor.permitted_kg, "raised": now},
         )  # fmt: skip
+        if not new and alarm.value != used:
+            Alarm.objects.filter(pk=alarm.pk).update(last=now, value=used)
         made += new
     return made
 
 
-def emitted_kg(factor: Factor, year: int) -> Decimal | None:
-    """The year's recorded amounts of a factor; None when no month is recorded."""
-    from lvheng.observations.models import Observation
-
-    latest: dict[str, Any] = {}
-    rows = Observation.objects.filter(
-        indicator=INDICATOR, subject__code=factor.outlet.code, item=factor.item, period__startswith=f"{year}-"
-    )
-    for row in rows.order_by("vintage"):
-        latest[row.period] = row
-    values = [Decimal(r.mantissa).scaleb(-r.scale) for r in latest.values() if r.mantissa is not None]
-    return sum(values, Decimal(0)) if values else None
+def _rolled_up_kg(series: set[int], year: int) -> dict[int, dict[str, Decimal]]:
+    """series → month → amount of the hours that are rolled up and could be filled."""
+    path = rollup_folder() / "hours.parquet"
+    if not series or not path.exists():
+        return {}
+    low, high = year * 12, year * 12 + 11
+    table = pq.read_table(path, columns=["series", "month", "amount"], filters=[("series", "in", series), ("month", ">=", low), ("month", "<=", high)])  # fmt: skip
+    out: dict[int, dict[str, Decimal]] = {}
+    for row in table.group_by(["series", "month"]).aggregate([("amount", "sum")]).to_pylist():
+        if row["amount_sum"] is not None:
+            month = f"{row['month'] // 12}-{row['month'] % 12 + 1:02d}"
+            out.setdefault(row["series"], {})[month] = Decimal(row["amount_sum"]) / MILLIGRAMS
+    return out
 
 
 def raise_logger_off(seen: dict[str, datetime], now: datetime | None = None) -> int:
-    """Alarms for loggers not heard of for longer than the rule allows. ``seen``: mn → last packet. Returns how many are new."""
+    """Alarms for loggers not heard of for longer than the rule allows. ``seen``: mn → last packet. An alarm goes on until the
+    logger is heard again. Returns how many are new."""
     now = now or timezone.now()
-    allowed = int(rulebook().at("telemetry.alarm.logger_off_minutes", now.date()).value or 0)
+    allowed = int(rulebook().at("telemetry.alarm.logger_off_minutes", now.astimezone(SHANGHAI).date()).value or 0)
     made = 0
-    for outlet in Outlet.objects.all():
-        last = seen.get(outlet.mn)
-        if last is None or now - last <= timedelta(minutes=allowed):
+    silent = {a.outlet_id: a for a in Alarm.objects.filter(kind="logger_off", recovered=None)}
+    for outlet in Outlet.objects.filter(mn__in=list(seen)):
+        last, known = seen[outlet.mn], silent.get(outlet.pk)
+        if known is not None and last > known.first:
+            Alarm.objects.filter(pk=known.pk).update(last=last, recovered=last)
+            known = None
+        if now - last <= timedelta(minutes=allowed):
             continue
-        key = f"logger_off {outlet.code} {last:%Y%m%d%H%M}"
+        if known is not None:
+            Alarm.objects.filter(pk=known.pk).update(last=now)
+            continue
+        key = f"logger_off {outlet.code} {last:%Y%m%d%H%M%S}"
         _alarm, new = Alarm.objects.get_or_create(
             key=key, defaults={"kind": "logger_off", "outlet": outlet, "first": last, "last": now, "raised": now}
         )
@@ -303,7 +352,7 @@ def raise_logger_off(seen: dict[str, datetime], now: datetime | None = None) -> 
 
 def last_heard(live: Path | None = None) -> dict[str, datetime]:
     """mn → last packet, from the gateway's live values; empty where no gateway has run."""
-    path = live or Path(settings.HOME) / "telemetry" / "live.sqlite"
+    path = live or data_folder() / "live.sqlite"
     if not path.exists():
         return {}
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as db:
@@ -441,29 +490,99 @@ def _figures(period: Period, months: pa.Table, evidence: str) -> list[Figure]:
 # --- the board ------------------------------------------------------------------------------------
 
 
-def refresh(first: date, last: date) -> int:
-    """Roll the site's lake up, screen it and raise alarms; returns how many alarms are new."""
-    rules = rules_on(last)
-    folder, series = rollup_folder(), series_table()
-    run.roll_up(
-        lake_folder(), series, first, last, rules, folder, on=connect("duckdb"), marks=marks_table(first, last), history=folder
-    )  # fmt: skip
-    hours, days = run.read(folder, "hours"), run.read(folder, "days")
-    values = screens.read_values(rulebook(), last)
-    leads = screens.run_all(screens.channels(hours, series), values)
-    (folder / "leads.json").write_text(json.dumps([asdict(x) for x in leads], ensure_ascii=False), encoding="utf-8")
-    return raise_alarms(hours, days)
+def refresh(first: date, last: date, mns: Collection[str] | None = None, now: datetime | None = None) -> Refreshed:
+    """Roll the lake up from the first of ``first``'s month, for the outlets of ``mns`` (None: all), screen it and raise alarms.
+
+    What was rolled up of other outlets and of earlier months stays. Hours that are not over yet are left out.
+    """
+    now = now or timezone.now()
+    first, rules, folder, series = first.replace(day=1), rules_on(last), rollup_folder(), series_table(mns)
+    if not series.num_rows:
+        return Refreshed(0, 0)
+    settle = timedelta(minutes=int(rulebook().at("telemetry.settle_minutes", last).value or 0))
+    with tempfile.TemporaryDirectory(prefix="rollup-") as scratch:
+        out = Path(scratch) / "new"
+        run.roll_up(
+            lake_folder(), series, first, last, rules, out, on=connect("duckdb"), marks=marks_table(first, last), history=folder
+        )  # fmt: skip
+        fresh = {name: run.read(out, name) for name in run.TABLES}
+    over = min(hour_of(now - settle), ((last - run.EPOCH).days + 1) * 24)
+    fresh = _within(fresh, over)
+    whole = _merged(folder, fresh, series["series"], (first - run.EPOCH).days)
+    _put(folder, whole, {"rules": list(rules.refs), "last": str(last)})
+    alarms = raise_alarms(fresh["hours"], fresh["days"], now)
+    since = over - SCREENED_DAYS * 24
+    hours = whole["hours"]
+    hours = hours.filter(pc.and_(pc.is_in(hours["series"], series["series"].cast(pa.int64()).combine_chunks()), pc.greater_equal(hours["hour"], since)))  # fmt: skip
+    return Refreshed(
+        alarms, leads.keep(screens.run_all(screens.channels(hours, series), screens.read_values(rulebook(), last)), now)
+    )
+
+
+SCREENED_DAYS = 62  # looked at by the screens: the longest base line, and what patched data may still change
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """How many alarms and leads are new."""
+
+    alarms: int
+    leads: int
+
+
+def _within(tables: dict[str, pa.Table], over: int) -> dict[str, pa.Table]:
+    """Tables without the hours and days that are not over, and without what came before an outlet was connected."""
+    connected = Factor.objects.exclude(outlet__since=None).values_list("pk", "outlet__since")
+    joined = {pk: (since - run.EPOCH).days for pk, since in connected if since is not None}
+    cut = dict(tables)
+    for name, key, end, size in (("hours", "hour", over, 24), ("days", "day", over // 24, 1)):
+        table = tables[name]
+        table = table.filter(pc.less(table[key], end))
+        begin = np.array([joined.get(s, 0) * size for s in table["series"].to_pylist()], dtype=np.int64)
+        cut[name] = table.filter(pa.array(table[key].to_numpy() >= begin))
+    return cut
+
+
+def _merged(folder: Path, fresh: dict[str, pa.Table], series: pa.ChunkedArray, first_day: int) -> dict[str, pa.Table]:
+    """The tables of the folder with the rows of some series from a day on replaced."""
+    month = (run.EPOCH + timedelta(days=first_day)).year * 12 + (run.EPOCH + timedelta(days=first_day)).month - 1
+    replaced = series.cast(pa.int64()).combine_chunks()
+    out = {}
+    for name, key, begin in (("hours", "hour", first_day * 24), ("days", "day", first_day), ("months", "month", month)):
+        path, table = folder / f"{name}.parquet", fresh[name]
+        if path.exists():
+            old = pq.read_table(path)
+            keep = pc.invert(pc.and_(pc.is_in(old["series"], replaced), pc.greater_equal(old[key], begin)))
+            table = pa.concat_tables([old.filter(keep), table.cast(old.schema)])
+        out[name] = table.sort_by([("series", "ascending"), (key, "ascending")]).combine_chunks()
+    return out
+
+
+def _put(folder: Path, tables: dict[str, pa.Table], about: dict[str, Any]) -> None:
+    """Each file is replaced by renaming, so that a reader always finds a whole one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        draft = folder / f"{name}.draft"
+        pq.write_table(table, draft, compression="zstd", row_group_size=20_000)
+        draft.replace(folder / f"{name}.parquet")
+    draft = folder / "rollup.draft"
+    draft.write_text(
+        json.dumps({**about, "rows": {n: t.num_rows for n, t in tables.items()}}, ensure_ascii=False), encoding="utf-8"
+    )
+    draft.replace(folder / "rollup.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The last hour of a series in the roll-up. ``value`` is what is held against the limit, in the unit sent."""
+    """The last hour of a series in the roll-up. ``value`` is what is held against the limit, in the unit sent; ``heard`` the
+    last hour with data; ``rates`` of the month of the last hour."""
 
-    hour: int | None
+    heard: int | None
     state: str
     value: Decimal | None
     over: bool
     rates: judge.Rates
+    end: int
 
 
 @dataclass(frozen=True)
@@ -472,7 +591,6 @@ class Board:
 
     end: datetime | None
     latest: dict[int, Latest]
-    leads: dict[int, list[screens.Lead]]
 
 
 def board() -> Board:
@@ -481,7 +599,7 @@ def board() -> Board:
     try:
         changed = (folder / "rollup.json").stat().st_mtime_ns
     except OSError:
-        return Board(None, {}, {})
+        return Board(None, {})
     return _board(folder, changed)
 
 
@@ -491,9 +609,9 @@ def _board(folder: Path, changed: int) -> Board:
         rows = db.execute(
             """
             select series, max(hour), arg_max(state, hour), arg_max(coalesce(converted, -1), hour), arg_max(coalesce(mean, -1), hour),
-                arg_max(judged, hour), count(*) filter (state <> 'stop'), count(*) filter (n > 0 and state <> 'stop'),
-                count(*) filter (state = 'valid'), max(hour) filter (n > 0)
-            from read_parquet($file) group by series
+                arg_max(judged, hour), count(*) filter (this and state <> 'stop'), count(*) filter (this and n > 0 and state <> 'stop'),
+                count(*) filter (this and state = 'valid'), max(hour) filter (n > 0)
+            from (select *, month = max(month) over (partition by series) as this from read_parquet($file)) group by series
             """,
             {"file": str(folder / "hours.parquet")},
         ).fetchall()
@@ -512,13 +630,35 @@ def _board(folder: Path, changed: int) -> Board:
             and factor.outlet.medium == "gas"
             and bool((high and value > high) or (low and value < low))
         )
-        latest[series] = Latest(heard, state, value, over, judge.Rates(due, received, valid))
+        latest[series] = Latest(heard, state, value, over, judge.Rates(due, received, valid), last + 1)
         end = max(end, last + 1)
-    leads: dict[int, list[screens.Lead]] = {}
-    if (folder / "leads.json").exists():
-        for one in json.loads((folder / "leads.json").read_text(encoding="utf-8")):
-            leads.setdefault(one["series"], []).append(screens.Lead(**one))
-    return Board(moment(end) if end else None, latest, leads)
+    return Board(moment(end) if end else None, latest)
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The last value that a device sent of a code, as received."""
+
+    at: datetime
+    text: str
+    flag: str
+
+
+def live_values(mns: Collection[str]) -> dict[tuple[str, str], Now]:
+    """(mn, code) → the last value received, real-time before minute means; empty where no gateway has run."""
+    path = data_folder() / "live.sqlite"
+    if not path.exists() or not mns:
+        return {}
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as db:
+        rows = db.execute(
+            "select mn, code, data_time, value_text, flag from live where cycle in ('rtd', 'minute') and suffix in ('Rtd', 'Avg')"
+            f" and mn in ({','.join('?' * len(mns))}) order by data_time",
+            list(mns),
+        ).fetchall()
+    return {
+        (mn, code): Now(datetime.fromisoformat(at).replace(tzinfo=SHANGHAI), text, flag)
+        for mn, code, at, text, flag in rows
+    }
 
 
 def hours_of(factor: Factor, first: int | None = None, last: int | None = None) -> pa.Table:

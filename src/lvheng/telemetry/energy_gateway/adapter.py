@@ -86,6 +86,10 @@ class Adapter:
                 problems.append(item)
         return Upload(enterprise, device, tuple(items), tuple(problems))
 
+    def kind_of(self, code: str) -> dict[str, str] | None:
+        """name, unit, carrier and form of an item code; None for one that the table does not know."""
+        return next((row for pattern, row in self._patterns if pattern.match(code)), None)
+
     def _item(self, row: Any, enterprise: str, device: str, number: int) -> Item | Problem:
         names = self._fields["item"]
         if not isinstance(row, dict):
@@ -106,7 +110,7 @@ class Adapter:
             value = None
         if value is None:
             return _wrong("value", "数值不是十进制数", number, names["value"], text)
-        kind: dict[str, str] = next((row for pattern, row in self._patterns if pattern.match(code)), {})
+        kind = self.kind_of(code) or {}
         flag = _at(row, names["valid"])
         return Item(
             enterprise, device, code, statistic["cycle"], when, text, value, kind.get("carrier", ""), kind.get("unit", ""),

@@ -15,7 +15,7 @@
   function own(figure, draw) {
     const chart = window.echarts.init(figure.querySelector(".canvas"), null, { renderer: "canvas" });
     new ResizeObserver(() => chart.resize()).observe(figure.querySelector(".canvas"));
-    drawn.push(() => draw(chart));
+    drawn.push([figure, () => draw(chart)]);
     draw(chart);
     figure.dataset.drawn = "1";
     return chart;
@@ -41,12 +41,14 @@
   }
   async function series(figure) {
     const about = read(figure);
-    const data = await (await fetch(about.url)).json();
+    const fetched = async (query) => (await fetch(about.url + query)).json();
+    let data = await fetched("");
+    const whole = data;
     const at = (i) => data.start + i * data.step * HOUR;
-    own(figure, (chart) => {
+    const chart = own(figure, (chart) => {
       const c = palette();
-      const tint = { stop: [c.line2, 0.35], missing: [c.line2, 0.7], mark: [c.pine, 0.14], lead: [c.red, 0.16] };
-      const names = { stop: about.words.stop, missing: about.words.substituted, mark: about.words.mark, lead: about.words.lead };
+      const tint = { over: [c.red, 0.1], stop: [c.line2, 0.35], missing: [c.line2, 0.7], mark: [c.pine, 0.14], lead: [c.red, 0.16] };
+      const names = { over: about.words.over, stop: about.words.stop, missing: about.words.substituted, mark: about.words.mark, lead: about.words.lead };
       const areas = data.spans.map(([a, b, kind]) => [{ xAxis: a * HOUR, name: kind === "lead" || kind === "mark" ? names[kind] : "", itemStyle: { color: tint[kind][0], opacity: tint[kind][1] } }, { xAxis: b * HOUR }]);
       const line = (values, extra) => ({ type: "line", name: about.name, showSymbol: false, connectNulls: false, lineStyle: { width: 1.25, color: c.pine }, itemStyle: { color: c.pine }, data: values.map((v, i) => [at(i), v]), ...extra });
       const both = data.step > 1 ? [line(data.low, { lineStyle: { width: 0.75, color: c.pine, opacity: 0.6 } })] : [];
@@ -54,14 +56,29 @@
         animation: false, useUTC: true, textStyle: { fontFamily: c.sans },
         grid: { left: 8, right: 24, top: 28, bottom: 52, containLabel: true },
         tooltip: { ...tip(c), trigger: "axis", axisPointer: { lineStyle: { color: c.line2 } } },
-        xAxis: { type: "time", axisLine: { lineStyle: { color: c.line2 } }, axisLabel: { color: c.ink2, hideOverlap: true, formatter: { year: "{yyyy}年", month: "{M}月", day: "{M}月{d}日", hour: "{H}时", minute: "{H}:{mm}" } } },
+        xAxis: { type: "time", min: whole.start, max: whole.start + whole.high.length * whole.step * HOUR, axisLine: { lineStyle: { color: c.line2 } }, axisLabel: { color: c.ink2, hideOverlap: true, formatter: { year: "{yyyy}年", month: "{M}月", day: "{M}月{d}日", hour: "{H}时", minute: "{H}:{mm}" } } },
         yAxis: { type: "value", max: about.limit === null ? undefined : (range) => (range.max < about.limit ? Math.ceil(about.limit * 1.1) : undefined), name: about.unit, nameTextStyle: { color: c.ink3, align: "left" }, axisLabel: { color: c.ink2 }, splitLine: { lineStyle: { color: c.line } } },
         dataZoom: [{ type: "inside" }, { type: "slider", height: 18, bottom: 8, borderColor: c.line2, fillerColor: "rgba(127,127,127,.15)", handleStyle: { color: c.ink3 }, textStyle: { color: c.ink3, fontSize: 11 } }],
         series: [line(data.high, {
           markLine: about.limit === null ? undefined : { symbol: "none", silent: true, lineStyle: { color: c.red, width: 1, type: "solid" }, label: { formatter: `${about.words.limit} ${about.limit}`, position: "insideEndTop", color: c.red }, data: [{ yAxis: about.limit }] },
           markArea: { silent: true, label: { color: c.ink2, fontSize: 11, position: "insideTop" }, data: areas },
         }), ...both],
-      }, true);
+      }, data === whole);
+    });
+    if (whole.step === 1) return;
+    let asked = 0; // a thinned series is fetched finer for the stretch that is looked at
+    chart.on("datazoom", () => {
+      const mine = ++asked;
+      setTimeout(async () => {
+        if (mine !== asked) return;
+        const { startValue, endValue } = chart.getOption().dataZoom[0];
+        const from = Math.floor(startValue / HOUR), to = Math.ceil(endValue / HOUR);
+        const finer = to - from < whole.high.length * whole.step * 0.7;
+        const found = finer ? await fetched(`${about.url.includes("?") ? "&" : "?"}from=${from}&to=${to}`) : whole;
+        if (mine !== asked || !found.high.length) return;
+        data = found;
+        drawn.find(([owner]) => owner === figure)[1]();
+      }, 200);
     });
   }
   function prepare(within) {
@@ -75,5 +92,5 @@
   }
   prepare(document);
   document.addEventListener("htmx:load", (event) => prepare(event.detail.elt));
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { for (const again of drawn) again(); });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { for (const [, again] of drawn) again(); });
 })();
