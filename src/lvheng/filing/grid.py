@@ -12,6 +12,7 @@ from lvheng.filing.forms import Data, FilingProblem, Form, Row
 from lvheng.filing.forms.data import number
 from lvheng.filing.forms.entries import Column, Sheet
 from lvheng.filing.models import Remark
+from lvheng.filing.provenance import anchor
 
 MOST_ROWS = 200  # rows shown; longer sheets come by file
 BLANK = 3  # empty rows offered at the end of a sheet that may grow
@@ -40,6 +41,7 @@ class Cell:
     faults: list[FilingProblem] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     address: str = ""
+    anchor: str = ""
 
     @property
     def grade(self) -> str:
@@ -114,7 +116,7 @@ def _line(
         cell = Cell(
             column, _edited(column, value, options), _read(column, value, options), form.unit(sheet, column, row.key), fixed=must and column.code in names,
             faults=faults.get((row.key, column.code), []), remarks=remarks.get((row.key, column.code), []),
-            address="\x1f".join((sheet.sheet, row.key, column.code)),
+            address="\x1f".join((sheet.sheet, row.key, column.code)), anchor=anchor(sheet.sheet, row.key, column.code),
         )  # fmt: skip
         if before is not None and before != value:
             cell.old = _read(column, before, options)

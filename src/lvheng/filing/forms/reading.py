@@ -13,12 +13,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-import python_calamine
-
 from lvheng.core.period import Period
 from lvheng.core.problem import Place, ProblemError, Severity
 from lvheng.core.quantity import measure
-from lvheng.filing.forms import guard
+from lvheng.filing.forms import apart, guard
 from lvheng.filing.forms.book import Form
 from lvheng.filing.forms.data import Data, Row
 from lvheng.filing.forms.entries import Column, Sheet
@@ -469,37 +467,32 @@ def _of_another(reader: _Reader, form: Form, period: Period | None) -> None:
 def _grids(content: bytes, name: str, traits: guard.Traits) -> list[Grid]:
     if traits.kind == "xls":
         content += bytes(-len(content) % 512)  # the reader wants whole sectors
+    read = apart.sheets_apart if traits.kind == "xls" else apart.sheets
     try:
-        with python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)) as book:
-            grids = []
-            for position, meta in enumerate(book.sheets_metadata):
-                if meta.typ != python_calamine.SheetTypeEnum.WorkSheet:
-                    continue
-                sheet = book.get_sheet_by_index(position)
-                if (
-                    sheet.total_height * max(sheet.total_width, 1) > guard.MAX_AREA
-                    or sheet.total_height > guard.MAX_ROWS
-                ):
-                    raise guard.refuse("too_far", f"工作表“{meta.name}”的使用范围过大", name, got=f"{sheet.total_height}行{sheet.total_width}列", wanted=f"不超过{guard.MAX_ROWS}行", fix="删去表格以外的行和列，另存后再上传。")  # fmt: skip
-                rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
-                hidden = meta.visible != python_calamine.SheetVisibleEnum.Visible
-                grid = Grid(
-                    meta.name, rows, list(sheet.merged_cell_ranges or []), traits.percents.get(position, set()), hidden
-                )
-                grid.put(traits.errors.get(position, {}))
-                grid.put(dict.fromkeys(traits.uncomputed.get(position, ()), UNCOMPUTED))
-                grids.append(grid)
-            return grids
-    except python_calamine.PasswordError:
+        found = read(content, guard.MAX_ROWS, guard.MAX_AREA)
+    except apart.Password:
         raise guard._protected(name) from None
-    except (KeyboardInterrupt, SystemExit, ProblemError):
-        raise
-    except BaseException as error:  # the reader is Rust: its panics are no Exception
-        if isinstance(error, MemoryError):
-            raise
+    except apart.Broken:
         raise guard.refuse(
             "damaged", "文件已损坏，读不出内容", name, fix="用Excel打开并修复，另存为xlsx后再上传。"
         ) from None
+    grids = []
+    for sheet in found:
+        if sheet.rows is None:
+            raise guard.refuse(
+                "too_far",
+                f"工作表“{sheet.name}”的使用范围过大",
+                name,
+                got=f"{sheet.height}行{sheet.width}列",
+                wanted=f"不超过{guard.MAX_ROWS}行",
+                fix="删去表格以外的行和列，另存后再上传。",
+            )
+        percents = traits.percents.get(sheet.position, set())
+        grid = Grid(sheet.name, sheet.rows, sheet.merged, percents, sheet.hidden)
+        grid.put(traits.errors.get(sheet.position, {}))
+        grid.put(dict.fromkeys(traits.uncomputed.get(sheet.position, ()), UNCOMPUTED))
+        grids.append(grid)
+    return grids
 
 
 def _csv_grids(content: bytes, name: str) -> list[Grid]:

@@ -24,7 +24,10 @@ _COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)")
 BLANKS = {"", "-", "--", "---", "—", "——", "–", "－", "―", "/", "／", "…"}
 _YES = {"是", "y", "yes", "true", "√", "有", "1", "✓", "☑"}
 _NO = {"否", "n", "no", "false", "×", "无", "0", "x", "☐"}
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u202a-\u202e]")
+# controls, lone surrogates, marks of direction and other characters that nobody sees: they never get beyond this module
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]"
+)
 
 
 def fold(text: str) -> str:

@@ -17,6 +17,7 @@ from lvheng.core.explain import OPS, Node
 from lvheng.core.period import Period
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.core.quantity import show
+from lvheng.filing import provenance
 from lvheng.observations.store import history
 from lvheng.observations.view import Evidence, Point, TargetStanding
 from lvheng.plan.schema import Target
@@ -286,16 +287,29 @@ def shown_node(sight: Sight, node: Node, path: str, *, deep: bool = False, root:
     entry = sight.view.catalogue.by_code.get(node.code)
     places = entry.places if entry else 4
     rule = node.payload if node.op in ("parameter", "table") else None
+    below = not node.children and node.op in ("observed", "missing") and _filed_below(sight, node)
+    children: list[dict[str, Any]] = []
+    if deep and not hidden:
+        children = [shown_node(sight, c, f"{path}.{i}".lstrip("."), root=root) for i, c in enumerate(node.children)]
+        if below:
+            children.append({"filed": provenance.below(sight.actor, node.code, node.region, node.period, sight.view.position)})
     return {
         "label": words.name_of(entry) if entry and node.op not in ("lag", "base", "ytd", "children", "sum_over") else words.word(node.label),
         "how": words.word(OPS[node.op]), "op": node.op, "item": words.item_label(node.item), "text": node.text, "reason": NOT_PUBLIC if hidden else node.reason,
         "region": sight.region(node.region), "region_name": node.region_name, "period": node.period,
         "value": None if hidden else node.value, "shown": show(node.value, max(places, 4) if digits > max(places, 4) else None),
         "unit": "" if node.unit == "1" else node.unit, "evidence": evidence, "rule": rule, "refs": node.refs, "url": url, "path": path,
-        "parts": 0 if hidden else len(node.children), "indicator": entry,
-        "children": [shown_node(sight, c, f"{path}.{i}".lstrip("."), root=root) for i, c in enumerate(node.children)] if deep and not hidden else None,
+        "parts": 0 if hidden else len(node.children) or int(below), "indicator": entry,
+        "children": children if deep and not hidden else None,
         "id": "n" + path.replace(".", "-"),
     }  # fmt: skip
+
+
+def _filed_below(sight: Sight, node: Node) -> bool:
+    """Whether what units filed stands below a figure: counties have units, the city has counties."""
+    region = sight.region(node.region)
+    is_county = region is not None and region.code != sight.plan.header.city
+    return is_county and provenance.rests_on(node.code, node.period) is not None
 
 
 def follow(node: Node, path: str) -> list[Node]:
