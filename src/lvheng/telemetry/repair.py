@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from lvheng.core.problem import Place, Problem, Severity
 from lvheng.telemetry import journal
 from lvheng.telemetry.devices import Registry
 from lvheng.telemetry.ingest import STRETCH, Clock, Decoder
-from lvheng.telemetry.lake import Lake, Origin, damage, day_of, origin_of
+from lvheng.telemetry.lake import Lake, Origin, damage, day_of, origin_of, stem_of
 
 
 @dataclass(slots=True)
@@ -70,9 +71,9 @@ def repair(journal_root: Path, lake: Lake, registry: Registry, clock: Clock | No
         bad = lake.damaged_names()
         for name in bad:
             problem = _rebuild(decoder, name, set(bad))
-            if problem is None:
+            if problem is None or problem.severity is Severity.WARNING:
                 done.mended.append(name)
-            else:
+            if problem is not None:
                 done.problems.append(problem)
     return done
 
@@ -89,19 +90,34 @@ def _rebuild(decoder: Decoder, name: str, bad: set[str]) -> Problem | None:
     lake = decoder.lake
     folder, kind = name.rsplit("/", 1)[0], name.split("/", 1)[0]
     rows = pa.concat_tables(_decoded(decoder, origin, paths, kind, day_of(name), _system(name))).unify_dictionaries()
+    if not rows.num_rows:  # a file is never without rows: the register is not that of then
+        return Problem(
+            "telemetry.lake.empty", "原始日志中解不出该文件的数据，文件未动", place=Place(file=name), fix="核对设备登记（口令、方言）与当时一致后重试",
+        )  # fmt: skip
     others = [
         f for f in lake.store.files(folder, ".parquet") if f.name not in bad and (o := origin_of(f.name)) and o.stream == origin.stream
     ]  # fmt: skip
     if others:
         key = ["journal", "position"] + (["seq"] if kind == "values" else [])
-        sound = lake.dataset(others, kind).to_table(columns=key)
-        rows = _without(rows, sound, key)
-    if rows.num_rows:
-        made = lake.publish(rows, folder, name.rsplit("/", 1)[1].split(".", 1)[0])
-        if made == name:
-            return None
-    lake.store.remove([name])
+        rows = _without(rows, lake.dataset(others, kind).to_table(columns=key), key)
+    before = _count(lake.store.read(name))
+    made = lake.publish(rows, folder, stem_of(name)) if rows.num_rows else ""
+    if made != name:
+        lake.store.remove([name])
+    if before is not None and rows.num_rows < before:
+        return Problem(
+            "telemetry.lake.fewer", "重建的数据比原文件所记的少", Severity.WARNING, place=Place(file=name), got=f"{rows.num_rows}条",
+            wanted=f"{before}条", fix="原文件的条数可能已损坏，也可能设备登记已变；请核对",
+        )  # fmt: skip
     return None
+
+
+def _count(data: bytes) -> int | None:
+    """How many rows a damaged file says it has, where that can still be read."""
+    try:
+        return pq.read_metadata(pa.BufferReader(data)).num_rows
+    except (OSError, pa.ArrowInvalid):
+        return None
 
 
 def _segments(journal_root: Path, origin: Origin) -> list[Path]:

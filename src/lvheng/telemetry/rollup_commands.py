@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import click
@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 from lvheng.access.boot import with_django
 from lvheng.core.problem import Place, Problem, ProblemError
 from lvheng.core.rulebook import Rulebook
+from lvheng.telemetry import lake_commands
+from lvheng.telemetry.lake import Lake
+from lvheng.telemetry.storage import reachable
 from lvheng.telemetry.validity import run
 from lvheng.telemetry.validity.rules import read_rules
 
@@ -20,7 +23,7 @@ _day = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @click.command("rollup", help="按有效性规则把分钟数据汇总为小时、日、月，并计算排放量。")
-@click.option("--lake", type=click.Path(path_type=Path), help="数据湖目录，默认为本站的数据湖。")
+@click.option("--lake", metavar="地址", help="数据湖目录或 s3://存储桶/前缀，默认为本站的数据湖。")
 @click.option(
     "--series", "series_file", type=click.Path(path_type=Path), help="因子表（Parquet 或 CSV），默认取本站登记的排口。"
 )
@@ -32,29 +35,50 @@ _day = click.DateTime(formats=["%Y-%m-%d"])
     "--engine", type=click.Choice(["duckdb", "polars", "spark"]), default="duckdb", show_default=True, help="计算引擎。"
 )
 @click.option("--master", default="", metavar="URL", help="Spark 集群地址，如 spark://主机:7077。")
+@click.option(
+    "--mirror", type=click.Path(path_type=Path), help="Spark各节点都能访问的目录：先把对象存储中所需的分区复制到这里。"
+)
+@click.option("--late-until", type=_day, help="补传期限之后、此日之前到达的数据也计入（另出一版，原结果不变）。")
 @with_django
 def rollup(
-    lake: Path | None, series_file: Path | None, first: datetime, last: datetime, out: Path | None, history: Path | None, engine: str, master: str
+    lake: str | None, series_file: Path | None, first: datetime, last: datetime, out: Path | None, history: Path | None, engine: str, master: str,
+    mirror: Path | None, late_until: datetime | None,
 ) -> None:  # fmt: skip
     from django.conf import settings
-
-    from lvheng.telemetry import services
 
     begin, end = first.date(), last.date()
     rules = read_rules(Rulebook.load(settings.RULEBOOK_FOLDER), begin)
     if series_file is not None:
         series, marks = read_series(series_file), None
     else:
+        from lvheng.telemetry import services
+
         series, marks = services.series_table(), services.marks_table(begin, end)
     on = run.engine_for("pyspark" if engine == "spark" else engine, master)
     done = run.roll_up(
-        lake or services.lake_folder(), series, begin, end, rules, out or services.rollup_folder(), on=on, marks=marks, history=history
+        _place(lake, mirror, begin, end), series, begin, end, rules, out or Path(settings.HOME) / "rollup", on=on, marks=marks, history=history,
+        late_until=late_until,
     )  # fmt: skip
     words = {"hours": "小时", "days": "日", "months": "月"}
     for name, word in words.items():
         click.echo(f"{word}数据{done.rows[name]:,}条，摘要{done.digests[name][:16]}")
     if rules.unsure:
         click.echo("待核规则：" + "、".join(rules.unsure))
+
+
+def _place(lake: str | None, mirror: Path | None, first: date, last: date) -> Path | str:
+    """The lake to read: the one named, or the site's; copied to ``mirror`` first where that is given."""
+    if lake is None:
+        from lvheng.telemetry import services
+
+        place: Path | str = services.lake_folder()
+    else:
+        place = lake_commands.place_of(lake)
+    if mirror is None:
+        return place
+    with reachable(place):
+        lake_commands.bring(Lake(place), mirror, first, last)
+    return mirror
 
 
 @click.command("close", help="月关账：汇总该月、排放量入库、登记数据湖分区和摘要。")
@@ -102,7 +126,8 @@ def alarms() -> None:
 def refresh(first: datetime, last: datetime) -> None:
     from lvheng.telemetry import services
 
-    click.echo(f"新报警{services.refresh(first.date(), last.date())}条")
+    done = services.refresh(first.date(), last.date())
+    click.echo(f"新报警{done.alarms}条，新疑点{done.leads}条")
 
 
 def read_series(path: Path) -> pa.Table:
@@ -112,11 +137,11 @@ def read_series(path: Path) -> pa.Table:
             table = pyarrow.csv.read_csv(path)
         else:
             table = pq.read_table(path)
-        return table.select(run.SERIES.names).cast(run.SERIES)
+        return run.complete(table).select(run.SERIES.names).cast(run.SERIES)
     except (OSError, pa.ArrowInvalid, KeyError):
         raise ProblemError(
             Problem("telemetry.rollup.series", "因子表无法读取", place=Place(file=str(path)), wanted="、".join(run.SERIES.names), fix="核对文件和栏目。")
         ) from None  # fmt: skip
 
 
-commands: list[click.Command] = [rollup, close, reproduce, alarms, refresh]
+commands: list[click.Command] = [rollup, close, reproduce, alarms, refresh, *lake_commands.commands]
