@@ -12,8 +12,26 @@ texts = st.one_of(
     st.from_regex(r"-?[0-9]{0,20}(\.[0-9]{0,8})?", fullmatch=True),
     st.sampled_from(["", "--", "NaN", "1e5", " 1", "+1", "007", "-0", "-0.0", "9007199254740993", "0.1"]),
 )
-suffixes = st.sampled_from([*kernel.SUFFIXES, "EFlag", "td", "flag", "Info"])
-codes = st.sampled_from(["w01018", "w21003", "a01013", "011", "B01", "SB1", "LA", "i12001", "x", "Nh3-scr", "a19001"])
+suffixes = st.sampled_from([*kernel.SUFFIXES, "EFlag", "td", "flag", "Info", "Rtd\0", "DayDataX", ""])
+codes = st.sampled_from(
+    [
+        "w01018",
+        "w21003",
+        "a01013",
+        "011",
+        "B01",
+        "SB1",
+        "LA",
+        "i12001",
+        "x",
+        "Nh3-scr",
+        "a19001",
+        "w01018\0",
+        "abcdefgh",
+        "abcdefghi",
+        "",
+    ]
+)
 letters = st.sampled_from(["N", "F", "B", "H", "", "NN", "n"])
 
 

@@ -43,7 +43,7 @@ def block_of(payloads, kind=FRAME):
 def test_mixed_tables_can_be_written(tmp_path):
     """Rows of the kernel and of the plain decoder in one table, several systems and days."""
     lake = Lake(tmp_path)
-    values, packets, _ = kernel.decode_blocks("g00/00000001", [block_of(GOOD)], OPEN, CLOCK)
+    values, packets, _ = kernel.decode_blocks("g00/00000001", [block_of(GOOD)], OPEN, CLOCK, small=0)
     lake.write_values(values, "a")
     lake.write_packets(packets, "a")
     with connect(tmp_path) as db:
@@ -54,7 +54,7 @@ def test_mixed_tables_can_be_written(tmp_path):
 def compare(payloads, registry=OPEN, kind=FRAME, clock=CLOCK):
     blocks = [block_of(payloads, kind)]
     plain = decode_plain("g00/00000001", blocks, registry, clock)
-    compiled = kernel.decode_blocks("g00/00000001", blocks, registry, clock)
+    compiled = kernel.decode_blocks("g00/00000001", blocks, registry, clock, small=0)
     for a, b, order in zip(plain[:2], compiled[:2], (["position", "seq"], ["position"]), strict=True):
         keys = [(k, "ascending") for k in order]
         rows_a, rows_b = a.sort_by(keys).to_pylist(), b.sort_by(keys).to_pylist()
@@ -81,7 +81,7 @@ def test_equal_on_all_rows(registry, clock):
 def test_several_blocks_keep_their_positions():
     blocks = [block_of(GOOD[:30]), Block(90000, 90044, block_of(GOOD[30:]).body, len(GOOD) - 30)]
     plain = decode_plain("s/1", blocks, OPEN, CLOCK)
-    compiled = kernel.decode_blocks("s/1", blocks, OPEN, CLOCK)
+    compiled = kernel.decode_blocks("s/1", blocks, OPEN, CLOCK, small=0)
     assert sorted(plain[1]["position"].to_pylist()) == sorted(compiled[1]["position"].to_pylist())
 
 
@@ -95,7 +95,7 @@ def test_the_kernel_itself_decodes_standard_packets():
             "2051", st="32", mn="010000A8900016F000169DC0", data_time=datetime(2026, 6, 1), qns=["20260601000000001"],  # noqa: DTZ001
             factors=[("w01018", {"Avg": "40.1", "Min": "39.9", "Max": "41.2", "Flag": "N"}), ("w00000", {"Cou": "10.5"})],
         )[0].rstrip(b"\r\n")  # fmt: skip
-        values, packets, _ = kernel.decode_blocks("s/1", [block_of([frame])], CLOSED, CLOCK)
+        values, packets, _ = kernel.decode_blocks("s/1", [block_of([frame])], CLOSED, CLOCK, small=0)
     finally:
         decode_plain.__globals__["add_record"] = original
     assert not calls
