@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.utils.translation import override
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lvheng.core.period import Period
@@ -112,6 +112,7 @@ def test_json_of_a_chart_cannot_close_its_element() -> None:
 MAYBE = st.none() | st.integers(-(10**11), 10**11).map(lambda n: Decimal(n) / 100)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(MAYBE, MAYBE), max_size=12))
 def test_a_spark_stays_in_its_frame(values: list[tuple[Decimal | None, Decimal | None]]) -> None:
     points = [Point(Period.of_year(2020 + i), v, s) for i, (v, s) in enumerate(values)]

@@ -63,13 +63,14 @@ def load_published(progress: Progress | None = None) -> Recorded:
     tables = published()
     for region in tables.regions:
         ensure_region(region.code, region.name, region.name_en, region.parent)
+    titles = {table.id: table.title.zh for table in tables.tables}
     keys: dict[Source, str] = {}
     figures = []
     for row in tables.rows():
         if row.source not in keys:
             keys[row.source] = ensure_source(row.source)
         figures.append(
-            Figure(row.indicator, row.region, row.period.code, row.value, row.unit, row.quality, keys[row.source], row.item, f"{row.table} 第{row.row}行")
+            Figure(row.indicator, row.region, row.period.code, row.value, row.unit, row.quality, keys[row.source], row.item, f"表“{titles[row.table]}”第{row.row}行")
         )  # fmt: skip
     return record(
         figures, kind="published", title="公开发布的统计数据", by="系统", catalogue=view.catalogue(), progress=progress

@@ -212,7 +212,12 @@ class View:
         if span is None:
             return []
         first, last = min(span[0], self.plan.header.base_year), span[1]
-        per_year = kind.per_year or 1
+        per_year = kind.per_year
+        if per_year is None:  # days, hours, plan periods: those that figures are of
+            needed = self.model.needs([indicator])
+            own = {Period.parse(period) for code, where, period, _ in self._cells if code in needed and where == region}
+            found = [(p, self.value(indicator, region, p, item)) for p in sorted(p for p in own if p.kind is kind)]
+            return [(p, value) for p, value in found if value is not None]
         periods = [Period(kind, year, part) for year in range(first, last + 1) for part in range(1, per_year + 1)]
         found = [(p, self.value(indicator, region, p, item)) for p in periods]
         while found and found[-1][1] is None:

@@ -7,13 +7,14 @@ everything else as it is written.
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import is_aware, localtime
 from django.utils.translation import get_language, gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -85,13 +86,6 @@ FREQUENCIES = {
     Kind.HOUR: gettext_lazy("小时"),
     Kind.PLAN: gettext_lazy("规划期"),
 }
-# Columns of rule tables; a column that is not here is shown as the rule file names it.
-COLUMNS = {
-    "area": _("区域"), "co2": _("二氧化碳"), "code": _("代码"), "confidence": _("把握"), "days": _("天数"), "denominator": _("分母"), "factor": _("系数"),
-    "group": _("分组"), "high": _("上限"), "kind": _("类别"), "low": _("下限"), "lower": _("下限"), "measure": _("量"), "name": _("名称"), "name_en": _("英文名称"),
-    "numerator": _("分子"), "points": _("分值"), "severity": _("程度"), "sign": _("方向"), "unit": _("单位"), "weight": _("权重"), "year": _("年份"),
-    "fuel": _("能源品种"), "pollutant": _("污染物"), "industry": _("行业"), "product": _("产品"), "value": _("数值"), "grade": _("等级"),
-}  # fmt: skip
 SYMBOLS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "eq": "=", "approx": "≈"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -209,9 +203,11 @@ def period_label(period: Period | str | None) -> str:
 
 
 def date_label(day: date | None) -> str:
-    """2023年6月30日; 30 June 2023."""
+    """2023年6月30日; 30 June 2023. A moment is told by its day here, not in Greenwich."""
     if day is None:
         return ""
+    if isinstance(day, datetime) and is_aware(day):
+        day = localtime(day)
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}" if english() else f"{day.year}年{day.month}月{day.day}日"
 
 

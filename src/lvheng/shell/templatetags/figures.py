@@ -41,7 +41,7 @@ from lvheng.core.quantity import show
 from lvheng.core.source import Confidence
 from lvheng.core.tables import plain
 from lvheng.plan.rules import State
-from lvheng.shell import formulas, words
+from lvheng.shell import formulas, rule_tables, words
 
 register = template.Library()
 
@@ -95,12 +95,18 @@ def formula(context: Any, text: str) -> str:
     view = context["sight"].view
 
     def indicator(code: str) -> str:
-        return words.name_of(view.catalogue[code]) if code in view.catalogue else code
+        return words.name_of(view.catalogue[code]) if code in view.catalogue else input_word(code)
 
     def rule(code: str) -> str:
         return words.name_of(view.rulebook.versions(code)[-1]) if code in view.rulebook else code
 
     return formulas.spoken(text, indicator, rule)
+
+
+@register.filter
+def input_word(name: str) -> str:
+    """What a formula of a rule takes: 实测值 for measured."""
+    return str(rule_tables.INPUTS.get(name, name))
 
 
 @register.filter

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 
 from lvheng.access.roles import Owner, Permission, may
@@ -16,6 +17,7 @@ from lvheng.observations.models import Observation
 from lvheng.observations.store import history
 from lvheng.shell import words
 from lvheng.shell.pages import as_of, known_or_404, page, respond
+from lvheng.shell.rule_tables import rule_table
 from lvheng.shell.sight import NOT_PUBLIC, Sight, sight_of
 from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
 from lvheng.shell.templatetags.figures import address, confidence
@@ -30,16 +32,16 @@ def indicators(request: HttpRequest) -> HttpResponse:
     sight = sight_of(request)
     columns = [
         Column("name", _("指标"), wide=True), Column("group", _("类别")), Column("unit", _("单位")), Column("frequency", _("频度")), Column("regions", _("地区汇总")),
-        Column("time", _("期间汇总")), Column("fed", _("数据来自")), Column("targets", _("用于目标")), Column("source", _("依据"), wide=True), Column("sure", _("核实")),
+        Column("time", _("期间汇总")), Column("fed", _("数据来自")), Column("targets", _("用于目标"), wide=True), Column("source", _("依据"), wide=True), Column("sure", _("核实")),
     ]  # fmt: skip
-    used: dict[str, list[str]] = {}
+    used: dict[str, list[tuple[str, str]]] = {}
     for t in sight.plan.targets:
-        used.setdefault(t.indicator, []).append(t.id)
+        used.setdefault(t.indicator, []).append((address({"sight": sight}, "target", t.id), words.name_of(t)))
     rows = [
         {
             "name": Cell(words.name_of(i), url=address({"sight": sight}, "indicator", i.code)), "group": words.word(i.group), "unit": words.unit_label(i.unit),
             "frequency": str(words.FREQUENCIES[i.frequency]), "regions": words.word(OVER_REGIONS[i.over_regions]), "time": words.word(OVER_TIME[i.over_time]),
-            "fed": words.word(FED_BY[i.fed_by]), "targets": Cell(words.listed(used.get(i.code, []), "、")), "source": Cell(words.cite(i.source), html=words.citation(i.source)),
+            "fed": words.word(FED_BY[i.fed_by]), "targets": _linked(used.get(i.code, [])), "source": Cell(words.cite(i.source), html=words.citation(i.source)),
             "sure": Cell(words.word(i.source.confidence.label), html=confidence(i.source) or words.word(i.source.confidence.label)),
         }
         for i in sorted(sight.view.catalogue, key=lambda i: i.group)
@@ -54,6 +56,14 @@ def indicators(request: HttpRequest) -> HttpResponse:
     if fmt := wanted_format(request):
         return download(table, fmt)
     return respond(request, "web/catalogue.html", {"table": table, "heading": _("指标目录"), "lead": _("方案每一项目标由哪个指标衡量，按什么公式计算，依据哪份文件。")})  # fmt: skip
+
+
+def _linked(found: list[tuple[str, str]]) -> Cell:
+    """Links one after another, exported as their words."""
+    comma = ", " if words.english() else "、"
+    return Cell(
+        words.listed((title for _url, title in found), "、"), html=format_html_join(comma, '<a href="{}">{}</a>', found)
+    )
 
 
 @page
@@ -247,36 +257,17 @@ def rule(request: HttpRequest, rule_id: str) -> HttpResponse:
     day = sight.view.today
     in_force = sight.view.rulebook.find(rule_id, day, sight.plan.header.city)
     users = [i for i in sight.view.catalogue if any(f"p.{rule_id}" in f.formula for f in i.formulas)]
+
+    def name(code: str) -> str:
+        return words.name_of(sight.view.catalogue.by_code.get(code)) or (
+            words.name_of(sight.view.rulebook.versions(code)[-1]) if code in sight.view.rulebook else ""
+        )
+
     context = {
-        "versions": [(v, _rule_table(v)) for v in reversed(versions)], "rule": in_force or versions[-1], "in_force": in_force, "users": users,
+        "versions": [(v, rule_table(v, name)) for v in reversed(versions)], "rule": in_force or versions[-1], "in_force": in_force, "users": users,
         "targets": [t for t in sight.plan.targets if t.indicator in {i.code for i in users}],
     }  # fmt: skip
     return respond(request, "web/rule.html", context)
-
-
-def _rule_table(version: Any) -> Table | None:
-    entry = version.entry
-    if entry.kind != "table":
-        return None
-    if entry.bands:
-        columns = [Column("lower", _("高于"), words.unit_label(entry.unit or ""), None, True), Column("upper", _("至"), words.unit_label(entry.unit or ""), None, True), Column("rate", _("取值"), words.unit_label(entry.rate_unit), None, True)]  # fmt: skip
-        rows: list[dict[str, Any]] = [
-            {"lower": b.lower, "upper": Cell(b.upper, text="" if b.upper is not None else _("不限")), "rate": b.rate}
-            for b in entry.bands
-        ]
-    else:
-        columns = [
-            Column(
-                name,
-                str(words.COLUMNS.get(name, name)),
-                "" if unit == "text" else words.unit_label(unit),
-                None,
-                unit != "text",
-            )
-            for name, unit in entry.columns.items()
-        ]
-        rows = [dict(row) for row in entry.rows]
-    return Table(columns, rows, title="", formats=(), name=version.title)
 
 
 # --- observations ---------------------------------------------------------------------------------
