@@ -17,7 +17,7 @@ from lvheng.access.models import User, verify_chain
 from lvheng.core.period import Period
 from lvheng.core.problem import ProblemError
 from lvheng.core.source import Confidence, Source
-from lvheng.dual_control import commands, letters, report, services, situation
+from lvheng.dual_control import commands, forecast, letters, report, services
 from lvheng.dual_control import workbench as bench
 from lvheng.dual_control.barometer import Barometer
 from lvheng.dual_control.models import Decision
@@ -133,10 +133,10 @@ def test_from_draft_to_force_and_replay(view):
     with pytest.raises(ProblemError):
         services.advance(Decision.objects.get(), "issued", by="甲")
     services.advance(Decision.objects.get(), "issued", by="甲", number="榕〔2023〕1号")
-    assert services.goals_in_force(view.plan.id, "energy_intensity_decline") == {}
+    assert services.issued_goals(view.plan.id) == []
     services.advance(Decision.objects.get(), "in_force", by="甲")
     made = Decision.objects.get()
-    goals = services.goals_in_force(view.plan.id, "energy_intensity_decline")
+    goals = {g.region: g.value for g in services.issued_goals(view.plan.id)}
     assert goals[county.code] == Decimal(made.outcome["targets"][county.code])
     target = view.plan.target_by_id[made.inputs["target"]]
     assert views.current(view.plan.id).goal(target, county.code) == (goals[county.code], "分解下达")
@@ -259,7 +259,7 @@ def test_report_says_what_it_cannot_compute(view):
         assert section in text
     assert "缺少月度先行数据" in text
     with pytest.raises(ProblemError):
-        situation.situation(view, view.city.code)
+        forecast.situation(view, view.city.code)
 
 
 def test_tons_sum_exactly_to_the_target(view):
@@ -282,16 +282,16 @@ def test_budgets_follow_the_settled_energy(view):
 
 def test_a_project_uses_the_room(view):
     code = bench.counted(view)[0].code
-    found = situation.project(view, code, 2022, Decimal(20_000), Decimal(0))
-    assert found["effect"] < 0
-    assert found["with"] < found["without"]
+    found = forecast.project(view, code, 2022, Decimal(20_000), Decimal(0))
+    assert found.effect < 0
+    assert found.with_project < found.without
     average = view.value("energy_total", code, Period.of_year(2022)) / view.value(
         "gdp_constant", code, Period.of_year(2022)
     )
-    neutral = situation.project(view, code, 2022, Decimal(1000) * average, Decimal(1000))
-    assert abs(neutral["effect"]) < Decimal("1e-20")
+    neutral = forecast.project(view, code, 2022, Decimal(1000) * average, Decimal(1000))
+    assert abs(neutral.effect) < Decimal("1e-20")
     with pytest.raises(ProblemError):
-        situation.project(view, code, 2022, Decimal(-1), Decimal(0))
+        forecast.project(view, code, 2022, Decimal(-1), Decimal(0))
 
 
 # --- commands

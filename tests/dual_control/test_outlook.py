@@ -60,11 +60,6 @@ def test_backtest_judges_all_on_the_same_periods():
     assert math.isnan(outlook.backtest([None], {"a": [1.0]})[0].error)
 
 
-def test_a_project_with_average_intensity_changes_nothing():
-    assert outlook.project_effect(1000, 1000, 900, 1000, 90, 100) == pytest.approx(0)
-    assert outlook.project_effect(1000, 1000, 900, 1000, 90, 0) < 0
-
-
 def test_contributions_of_the_largest():
     rows = outlook.contributions({"a": 10, "b": 5}, {"a": 14, "b": 5, "c": 1}, top=2)
     assert rows == [("a", 4, 80), ("b", 0, 0)]

@@ -1,206 +1,126 @@
-"""Official documents of dual control as docx, in the layout of GB/T 9704: target letter, warning notice, outlook report."""
+"""Letters of dual control as docx: the target letter to the counties, the notice of a warning."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-
-from docx import Document
-from docx.document import Document as Docx
-from docx.enum.text import WD_ALIGN_PARAGRAPH
-from docx.oxml.ns import qn
-from docx.shared import Mm, Pt, RGBColor
-from PIL import Image, ImageDraw, ImageFont
 
 from lvheng.core.period import Period
 from lvheng.core.quantity import show
 from lvheng.dual_control.models import Decision
+from lvheng.dual_control.paper import HEAD, Paper, chinese_day
 from lvheng.dual_control.workbench import PARTS
 from lvheng.observations.view import View
-
-TITLE, BODY, HEAD = "方正小标宋简体", "仿宋_GB2312", "黑体"
-
-
-def _day(day: date) -> str:
-    return f"{day.year}年{day.month}月{day.day}日"
+from lvheng.plan.rules import schedule
 
 
-def _document() -> Docx:
-    """A4, margins 37/35/28/26 mm, 3号 body with 28-point lines."""
-    doc = Document()
-    section = doc.sections[0]
-    section.page_width, section.page_height = Mm(210), Mm(297)
-    section.top_margin, section.bottom_margin, section.left_margin, section.right_margin = (
-        Mm(37),
-        Mm(35),
-        Mm(28),
-        Mm(26),
-    )
-    style = doc.styles["Normal"]
-    style.font.name, style.font.size = BODY, Pt(16)
-    style.element.get_or_add_rPr().get_or_add_rFonts().set(qn("w:eastAsia"), BODY)
-    style.paragraph_format.line_spacing = Pt(28)
-    style.paragraph_format.space_after = Pt(0)
-    return doc
-
-
-def _text(
-    doc: Docx, text: str, *, font: str = BODY, size: float = 16, align: int | None = None, indent: bool = True
-) -> None:
-    paragraph = doc.add_paragraph()
-    if align is not None:
-        paragraph.alignment = align  # type: ignore[assignment]
-    elif indent:
-        paragraph.paragraph_format.first_line_indent = Pt(size * 2)
-    run = paragraph.add_run(text)
-    run.font.name, run.font.size = font, Pt(size)
-    run.font.color.rgb = RGBColor(0, 0, 0)
-    run._element.get_or_add_rPr().get_or_add_rFonts().set(qn("w:eastAsia"), font)
-
-
-def _title(doc: Docx, text: str, number: str = "") -> None:
-    _text(doc, text, font=TITLE, size=22, align=WD_ALIGN_PARAGRAPH.CENTER)
-    if number:
-        _text(doc, number, align=WD_ALIGN_PARAGRAPH.CENTER)
-    doc.add_paragraph()
-
-
-def _table(doc: Docx, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = doc.add_table(rows=1, cols=len(header), style="Table Grid")
-    for cells, values in [(table.rows[0].cells, header), *((table.add_row().cells, row) for row in rows)]:
-        for i, (cell, value) in enumerate(zip(cells, values, strict=True)):
-            paragraph = cell.paragraphs[0]
-            paragraph.paragraph_format.line_spacing = Pt(18)
-            paragraph.alignment = WD_ALIGN_PARAGRAPH.LEFT if i == 0 else WD_ALIGN_PARAGRAPH.RIGHT
-            run = paragraph.add_run(value)
-            run.font.size = Pt(12)
-    doc.add_paragraph()
-
-
-def _evidence(doc: Docx, decision: Decision, view: View) -> None:
+def _evidence(paper: Paper, decision: Decision, view: View) -> None:
     """What the figures rest on, so that the paper can be traced and replayed."""
-    doc.add_paragraph()
-    _text(doc, f"依据：数据截至第{decision.position}次入库；规则版本{'、'.join(decision.rules)}；决定编号{decision.pk}，摘要值{decision.digest[:16]}。", size=10.5, indent=False)  # fmt: skip
-    if _synthetic(decision, view):
-        _text(doc, "演示数据，不得作为正式文件使用。", font=HEAD, size=12, indent=False)
+    paper.note(f"依据：数据截至第{decision.position}次入库；规则版本{'、'.join(decision.rules)}；决定编号{decision.pk}，摘要值{decision.digest[:16]}。")  # fmt: skip
+    if synthetic(decision, view):
+        paper.text("演示数据，不得作为正式文件使用。", font=HEAD, size=12, indent=False)
 
 
-def _synthetic(decision: Decision, view: View) -> bool:
+def synthetic(decision: Decision, view: View) -> bool:
+    """Whether it rests on generated figures."""
     energy, _ = PARTS["energy_intensity_decline"]
-    regions = [decision.subject] if decision.kind == "warning" else [r.code for r in view.counties]
+    regions = [decision.region] if decision.kind == "warning" else [r.code for r in view.counties]
     year = Period.of_year(view.plan.header.base_year)
-    return any(view.is_synthetic(view.explain(energy, r, year))[0] for r in regions)
-
-
-def _bytes(doc: Docx) -> bytes:
-    out = io.BytesIO()
-    doc.save(out)
-    return out.getvalue()
+    return any(view.is_synthetic(view.explain(energy, r, year))[0] for r in regions if r)
 
 
 def _stage(decision: Decision) -> tuple[str, date]:
     issued = next((s for s in decision.steps.all() if s.step == "issued"), None)
     if issued is None:
-        return "（征求意见稿）", decision.made_at.date()
+        return ("（征求意见稿）" if decision.kind == "decomposition" else "（代拟稿）"), decision.made_at.date()
     return issued.number, issued.at.date()
+
+
+def _per_cent(text: str | None, places: int | None = None) -> str:
+    return "—" if text is None else show(Decimal(text), places)
 
 
 def target_letter(decision: Decision, view: View) -> bytes:
     """The letter that gives the counties their targets; a draft says so under its title."""
-    doc = _document()
+    paper = Paper()
     number, day = _stage(decision)
     target = view.plan.target_by_id[decision.inputs["target"]]
-    header = view.plan.header
-    _title(doc, f"关于下达{header.period.label}{target.title}目标的通知", number)
-    _text(doc, "各县（市）区人民政府：", indent=False)
-    _text(
-        doc,
-        f"为落实《{header.title}》（{header.number}）关于“{target.quote}”的要求，现将{header.period.label}各地区目标下达如下。",
+    header, kept, outcome = view.plan.header, decision.inputs, decision.outcome
+    names = {code: view.plan.regions[code].name for code in outcome["targets"]}
+    paper.title(f"关于下达{header.period.label}{target.title}目标的通知", number)
+    paper.text("各县（市）区人民政府，高新区管委会：" if any(r.kind == "zone" for r in view.counties) else "各县（市）区人民政府：", indent=False)  # fmt: skip
+    paper.text(f"为落实《{header.title}》（{header.number}）提出的“{target.quote}”，现将{header.period.label}各地区目标下达给你们，并就有关事项通知如下。")  # fmt: skip
+    paper.head("一、目标")
+    paper.text(f"全市目标为下降{_per_cent(kept['city_target'])}%。各地区基本目标、激励目标见表1；按基本目标和各地区预期经济增速测算，全市合成下降{_per_cent(outcome['implied'], 2)}%，不低于全市目标。")  # fmt: skip
+    paper.table(
+        "各地区目标",
+        ["地区", "基本目标", "激励目标", "年均下降", "预期年均增速"],
+        [[names[c], _per_cent(v), _per_cent(outcome["incentive"][c]), _per_cent(outcome["yearly"][c], 2), _per_cent(kept["growth"].get(c), 1)] for c, v in outcome["targets"].items()],
+        unit="%",
+    )  # fmt: skip
+    paper.head("二、年度进度")
+    years = list(range(header.first_year, header.last_year + 1))
+    paper.text(
+        "各地区累计下降的年度进度见表2，按等比例年均降幅推算。年度实际完成情况由市节能主管部门会同市统计局核定。"
     )
-    rows = [
-        [view.plan.regions[code].name, f"{show(Decimal(value))}%", f"{show(Decimal(decision.outcome['incentive'][code]))}%",
-         f"{show(Decimal(decision.outcome['yearly'][code]), 2)}%" if decision.outcome["yearly"][code] else "—"]
-        for code, value in decision.outcome["targets"].items()
-    ]  # fmt: skip
-    _table(doc, ["地区", "基本目标", "激励目标", "年均下降"], rows)
-    _text(doc, f"一、全市目标为下降{show(Decimal(decision.inputs['city_target']))}%。按上述目标和预期增速测算，全市合成下降{show(Decimal(decision.outcome['implied']), 2)}%，不低于全市目标。")  # fmt: skip
-    _text(doc, "二、基本目标为约束性目标。达到激励目标的地区，其能源消费总量在当期能耗双控考核中免于考核。")
-    _text(doc, "三、各地区应将目标逐年落实，每季度报送进展情况。")
-    budgets = decision.outcome.get("budgets", {})
+    paper.table(
+        "各地区累计下降年度进度",
+        ["地区", *(f"{y}年" for y in years)],
+        [[names[c], *(show(schedule(Decimal(v), n + 1, header.years), 2) if Decimal(v) > 0 else "—" for n in range(len(years)))] for c, v in outcome["targets"].items()],
+        unit="%",
+    )  # fmt: skip
+    budgets = outcome.get("budgets", {})
     if budgets:
-        _text(doc, "各年能源消费总量目标（万吨标准煤），经济增速超过预期的按实际增速重新核定：")
-        years = [str(y) for y in range(header.first_year, header.last_year + 1)]
-        _table(
-            doc,
-            ["地区", *years],
-            [[view.plan.regions[code].name, *(show(Decimal(v), 2) for v in row)] for code, row in budgets.items()],
-        )
+        paper.head("三、能源消费总量")
+        paper.text("各地区年度能源消费总量目标见表3，由上年能源消费量、预期经济增速和年均降幅确定。经济增速超过预期的，按实际增速重新核定；达到激励目标的地区，当期能源消费总量免予考核。")  # fmt: skip
+        paper.table(
+            "各地区年度能源消费总量目标", ["地区", *(f"{y}年" for y in years)],
+            [[names[code], *(show(Decimal(v), 2) for v in row)] for code, row in budgets.items()], unit=view.catalogue[PARTS[target.indicator][0]].unit,
+        )  # fmt: skip
     remarks = [s for s in decision.steps.all() if s.step == "remark"]
     if remarks:
-        _text(doc, f"四、征求意见期间收到{len(remarks)}条意见，已逐条研究。")
-    _text(doc, _day(day), align=WD_ALIGN_PARAGRAPH.RIGHT)
-    _evidence(doc, decision, view)
-    return _bytes(doc)
+        paper.head("四、征求意见情况" if budgets else "三、征求意见情况")
+        paper.table(
+            "各地区意见",
+            ["地区", "意见", "日期"],
+            [[names.get(s.region, s.by), s.text, chinese_day(s.at.date())] for s in remarks],
+            widths=(34, 88, 34),
+        )
+    paper.sign("", day)
+    _evidence(paper, decision, view)
+    return paper.bytes()
 
 
 def warning_notice(decision: Decision, view: View) -> bytes:
-    """The notice of a warning with its explanation, measures and deadline."""
-    doc = _document()
+    """The notice of a warning with its figures, grade, measures and deadline."""
+    paper = Paper()
     number, day = _stage(decision)
-    place = view.plan.regions[decision.subject].name
-    scheme = decision.inputs["scheme"]
-    _title(doc, decision.title, number)
-    _text(doc, f"{place}人民政府：", indent=False)
+    scheme, outcome, unit = decision.inputs["scheme"], decision.outcome, decision.unit
     period = Period.parse(decision.period).label
-    _text(
-        doc,
-        f"经核算，{period}你地区{decision.explanation}按{scheme['title']['zh']}，预警等级为{decision.outcome['label']}。",
-    )
-    _text(doc, "请落实以下措施：")
+    paper.title(decision.title, number)
+    source = scheme["source"]
+    basis = f"《{source['document']}》" + (f"（{source['number']}）" if source.get("number") else "")
+    if unit:
+        paper.text(f"{unit['name']}：", indent=False)
+        paper.text(f"经核算，{period}你单位单位产值能耗{decision.explanation}")
+    else:
+        region = view.plan.regions[decision.subject]
+        paper.text(f"{region.name}{'管委会' if region.kind == 'zone' else '人民政府'}：", indent=False)
+        dial = "能源消费总量" if scheme["dial"]["of"] == "total" else "单位地区生产总值能耗"
+        paper.text(f"经核算，{period}你地区{dial}{decision.explanation}")
+    paper.text(f"依据{basis}，预警等级为{outcome['label']}。现就有关事项通知如下。")
+    paper.head("一、应采取的措施")
+    for i, measure in enumerate(outcome["measures"], 1):
+        until = f"，自本通知印发之日起{measure['days']}日内完成" if measure["days"] else "，自本通知印发之日起执行"
+        paper.text(f"（{_numeral(i)}）{measure['measure']}{until}。")
+    paper.head("二、反馈要求")
     issued = next((s for s in decision.steps.all() if s.step == "issued"), None)
-    for i, measure in enumerate(decision.outcome["measures"], 1):
-        until = f"（{measure['days']}日内）" if measure["days"] else "（自通知之日起）"
-        _text(doc, f"{i}. {measure['measure']}{until}。")
-    if issued and issued.due:
-        _text(doc, f"请于{_day(issued.due)}前反馈落实情况。")
-    _text(doc, _day(day), align=WD_ALIGN_PARAGRAPH.RIGHT)
-    _evidence(doc, decision, view)
-    return _bytes(doc)
+    when = chinese_day(issued.due) if issued and issued.due else "规定期限"
+    paper.text(f"请收到本通知后签收，并于{when}前书面反馈落实情况。整改经核实后办结，预警解除。")
+    paper.sign("", day)
+    _evidence(paper, decision, view)
+    return paper.bytes()
 
 
-# --- pictures ---------------------------------------------------------------------------------------
-def line_chart(labels: Sequence[str], series: Sequence[Sequence[float | None]]) -> bytes:
-    """A plain line chart as PNG: first series pine green, second grey, third dashed; labels are figures only."""
-    width, height, left, low = 1200, 520, 90, 60
-    image = Image.new("RGB", (width, height), "white")
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(22)
-    known = [v for s in series for v in s if v is not None]
-    if not known:
-        known = [0.0]
-    top, bottom = max(*known, 0.0) * 1.08 or 1.0, min(*known, 0.0)
-    span = (top - bottom) or 1.0
-
-    def x(i: int) -> float:
-        return left + i * (width - left - 60) / max(len(labels) - 1, 1)
-
-    def y(v: float) -> float:
-        return height - low - (v - bottom) / span * (height - low - 30)
-
-    for n in range(6):
-        v = bottom + span * n / 5
-        draw.line([(left, y(v)), (width - 50, y(v))], fill="#dddddd")
-        draw.text((10, y(v) - 12), f"{v:.1f}", fill="#555555", font=font)
-    for i, label in enumerate(labels):
-        draw.text((x(i) - 24, height - low + 15), label, fill="#555555", font=font)
-    for s, colour in zip(series, ("#1f5f4a", "#999999", "#c08030"), strict=False):
-        points = [(x(i), y(v)) for i, v in enumerate(s) if v is not None]
-        if len(points) > 1:
-            draw.line(points, fill=colour, width=5 if colour == "#1f5f4a" else 3)
-        for px, py in points:
-            draw.ellipse([px - 6, py - 6, px + 6, py + 6], fill=colour)
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
+def _numeral(n: int) -> str:
+    return "一二三四五六七八九十"[n - 1] if n <= 10 else str(n)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 KINDS = {"decomposition": _("目标分解"), "warning": _("预警")}
@@ -22,7 +25,7 @@ class Decision(models.Model):
     kind = models.CharField(_("类别"), max_length=16, choices=list(KINDS.items()))
     plan = models.CharField(_("方案"), max_length=40)
     title = models.CharField(_("标题"), max_length=160)
-    subject = models.CharField(_("对象"), max_length=16, help_text="region code the decision is addressed to")
+    subject = models.CharField(_("对象"), max_length=32, help_text="code of the region or unit it is addressed to")
     period = models.CharField(_("期间"), max_length=16)
     position = models.BigIntegerField(_("入库序号"))
     rules = models.JSONField(_("规则版本"), default=list)
@@ -50,6 +53,31 @@ class Decision(models.Model):
         )
 
     @property
+    def due(self) -> date | None:
+        """The latest deadline set."""
+        return next((s.due for s in reversed(self.steps.all()) if s.due), None)
+
+    @property
+    def unit(self) -> dict[str, str] | None:
+        """Code, name and county of the unit it is addressed to; None when that is a region."""
+        return self.inputs.get("unit")
+
+    @property
+    def region(self) -> str:
+        """The region it is addressed to, or that the unit lies in."""
+        return self.unit["region"] if self.unit else self.subject
+
+    @property
+    def answered(self) -> bool:
+        return any(s.step == "feedback" for s in self.steps.all())
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a warning's feedback was due and has not come."""
+        running = self.kind == "warning" and self.last_step == "issued" and not self.answered
+        return running and self.due is not None and self.due < timezone.localdate()
+
+    @property
     def state_label(self) -> str:
         return str(STEPS[self.last_step])
 
@@ -59,7 +87,7 @@ class DecisionStep(models.Model):
 
     decision = models.ForeignKey(Decision, models.PROTECT, related_name="steps")
     step = models.CharField(_("环节"), max_length=16, choices=list(STEPS.items()))
-    region = models.CharField(_("地区"), max_length=16, blank=True)
+    region = models.CharField(_("地区或单位"), max_length=32, blank=True)
     number = models.CharField(_("文号"), max_length=80, blank=True)
     text = models.TextField(_("内容"), blank=True)
     due = models.DateField(_("期限"), null=True, blank=True)

@@ -33,6 +33,24 @@ def energy_nowcast(weights: Mapping[str, float], growth: Mapping[str, float]) ->
     return sum(w * growth[name] for name, w in weights.items()) / total
 
 
+PRIOR = 4  # quarters of equal standing that each way is credited with before its own errors count
+
+
+def inverse_error_weights(errors: Mapping[str, Sequence[float]], names: Sequence[str], prior: int = PRIOR) -> dict[str, float]:  # fmt: skip
+    """Weights of predictions inverse to their mean squared past errors, summing to 1.
+
+    Each mean is shrunk towards that of all ways with ``prior`` quarters, so that a short history weighs
+    nearly equally. Without any history all weigh the same.
+    """
+    squares = [e * e for name in names for e in errors.get(name, ())]
+    if not squares or not any(squares):
+        return {name: 1 / len(names) for name in names}
+    common = sum(squares) / len(squares)
+    own = {n: (prior * common + sum(e * e for e in errors.get(n, ()))) / (prior + len(errors.get(n, ()))) for n in names}  # fmt: skip
+    total = sum(1 / v for v in own.values())
+    return {n: 1 / v / total for n, v in own.items()}
+
+
 def change_of(energy_growth: float, gdp_growth: float) -> float:
     """î, per cent."""
     return ((1 + energy_growth / 100) / (1 + gdp_growth / 100) - 1) * 100
@@ -162,13 +180,6 @@ def backtest(actual: Sequence[float | None], predictions: Mapping[str, Sequence[
 
 
 # --- what a project or the largest units do ---------------------------------------------------------
-def project_effect(energy0: float, gdp0: float, energy1: float, gdp1: float, tce: float, value_added: float) -> float:
-    """Percentage points by which a project of ``tce`` and ``value_added`` changes the decline E/G since the base (− is worse)."""
-    without = 1 - (energy1 / gdp1) / (energy0 / gdp0)
-    with_ = 1 - ((energy1 + tce) / (gdp1 + value_added)) / (energy0 / gdp0)
-    return (with_ - without) * 100
-
-
 def contributions(
     before: Mapping[str, float], after: Mapping[str, float], top: int = 10
 ) -> list[tuple[str, float, float]]:

@@ -339,7 +339,7 @@ class Budget:
     year: int
     planned: Decimal
     reset: Decimal  # with the actual growth where it exceeded the expected; else the planned one
-    exempt: bool
+    exempt: bool  # the incentive target is met, so that the total is not assessed
 
 
 @exact
@@ -350,7 +350,7 @@ def budgets(
     decline: Decimal,
     actual_growth: Sequence[Decimal | None] = (),
     actual_energy: Sequence[Decimal | None] = (),
-    exempt: bool = False,
+    exempt: Sequence[bool] = (),
 ) -> list[Budget]:
     """Budgets by year: each from the actual energy of the year before where known, else from its budget."""
     out = []
@@ -359,7 +359,7 @@ def budgets(
         real = actual_growth[i] if i < len(actual_growth) else None
         planned = total_budget(before, g, decline)
         reset = total_budget(before, g, decline, real)
-        out.append(Budget(first_year + i, planned, reset, exempt))
+        out.append(Budget(first_year + i, planned, reset, i < len(exempt) and exempt[i]))
         known = actual_energy[i] if i < len(actual_energy) else None
         before = known if known is not None else reset
     return out

@@ -14,14 +14,16 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from lvheng.access.models import append_event
-from lvheng.core.period import Period
+from lvheng.core.period import Kind, Period
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.dual_control import rules as control
-from lvheng.dual_control.barometer import Barometer
+from lvheng.dual_control.barometer import Barometer, operation
 from lvheng.dual_control.early_warning import check_issue
 from lvheng.dual_control.models import KINDS, STEPS, Decision, DecisionStep
 from lvheng.dual_control.rules import County, Method
+from lvheng.dual_control.units import check_unit, unit_standings
 from lvheng.dual_control.workbench import PARTS, Bench, Settings
+from lvheng.dual_control.yearly import YearPlan, yearly_plans
 from lvheng.energy import data
 from lvheng.energy.warning import Scheme, grade
 from lvheng.observations.view import Goal, View, current
@@ -39,6 +41,8 @@ FLOWS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }  # fmt: skip
 COUNTY_STEPS = {"remark", "receipt", "feedback"}
+DIALS = {"intensity": "能耗强度", "total": "能源消费总量"}
+CENT = Decimal("0.01")
 
 
 def _text(value: Any) -> Any:
@@ -92,7 +96,7 @@ def draft_decomposition(
         raise ProblemError(Problem("dual_control.decision.issued", "已印发的分解不能改稿", fix="撤销原件后重新拟定。"))
     inputs = {
         "target": target.id, "indicator": target.indicator, "city_target": settings.target, "method": settings.method.value,
-        "step": settings.step, "incentive": settings.incentive, "growth": settings.growth,
+        "step": settings.step, "incentive": settings.incentive, "half_width": settings.half_width, "growth": settings.growth,
         "counties": [asdict(c) for c in bench.counties],
         "weights": {f.code: f.weight for f in bench.factors},
         "scores": {r.region.code: r.score.score for r in bench.rows if r.score},
@@ -102,7 +106,7 @@ def draft_decomposition(
         "targets": {r.region.code: r.target for r in bench.rows},
         "incentive": {r.region.code: r.incentive for r in bench.rows},
         "yearly": {r.region.code: r.yearly for r in bench.rows},
-        "budgets": yearly_budgets(view, target, settings, bench),
+        "budgets": _yearly_budgets(view, target, settings, bench),
     }
     header = view.plan.header
     title = f"{header.period.label}{target.title}目标分解方案"
@@ -112,37 +116,23 @@ def draft_decomposition(
     )
 
 
-def yearly_budgets(view: View, target: Target, settings: Settings, bench: Bench) -> dict[str, list[Decimal]]:
-    """Total-energy budgets of every county and plan year under its basic target and expected growth, in the unit of energy.
-
-    E* = E(t−1)·(1+g)·(1−r) from the settled energy of the year before where known, else from its budget; re-set
-    with the actual growth when that exceeds the expected one.
-    """
-    energy, output = PARTS[target.indicator]
-    header = view.plan.header
-    out = {}
-    for row in bench.rows:
-        if row.energy0 is None or row.growth is None or row.yearly is None:
-            continue
-        years = range(header.first_year, header.last_year + 1)
-        levels = {
-            y: [view.value(code, row.region.code, Period.of_year(y)) for code in (energy, output)]
-            for y in range(header.base_year, header.last_year + 1)
-        }
-        growths: list[Decimal | None] = []
-        for y in years:
-            now, before = levels[y][1], levels[y - 1][1] if y - 1 in levels else None
-            growths.append((now / before - 1) * 100 if now is not None and before else None)
-        found = control.budgets(
-            row.energy0,
-            header.first_year,
-            [row.growth] * header.years,
-            row.yearly,
-            growths,
-            [levels[y][0] for y in years],
-        )
-        out[row.region.code] = [b.reset.quantize(Decimal("0.01")) for b in found]
+def _yearly_budgets(view: View, target: Target, settings: Settings, bench: Bench) -> dict[str, list[Decimal]]:
+    """Total-energy budgets by county and plan year, re-set where growth is known to be higher, in the unit of energy."""
+    goals = {r.region.code: r.target for r in bench.rows if r.target is not None}
+    incentives = {r.region.code: r.incentive for r in bench.rows if r.incentive is not None}
+    out: dict[str, list[Decimal]] = {}
+    for row in yearly_plans(view, target, goals, incentives, settings.growth):
+        if row.budget is not None:
+            out.setdefault(row.region.code, []).append(row.budget.reset.quantize(CENT))
     return out
+
+
+def plans_of(decision: Decision, view: View) -> list[YearPlan]:
+    """The yearly plans under a decomposition, as the figures of a view have it."""
+    kept = decision.inputs
+    goals, incentives = ({c: Decimal(v) for c, v in decision.outcome[n].items()} for n in ("targets", "incentive"))
+    growth = {code: Decimal(v) for code, v in kept["growth"].items()}
+    return yearly_plans(view, view.plan.target_by_id[kept["target"]], goals, incentives, growth)
 
 
 def _counties(rows: Sequence[Mapping[str, Any]]) -> list[County]:
@@ -188,27 +178,29 @@ def replay(decision: Decision) -> list[Problem]:
         return problems
     kept = decision.inputs
     scheme = Scheme.model_validate(kept["scheme"])
-    target = None if kept["target"] is None else Decimal(kept["target"])
-    raw = grade(scheme, Decimal(kept["change"]), target, period=kept["reporting"], tolerance=None if kept["tolerance"] is None else Decimal(kept["tolerance"]))  # fmt: skip
+    if decision.unit is not None:
+        period = Period.parse(decision.period)
+        seen = next(iter(unit_standings(scheme, period.year, period.part if period.kind is Kind.YTD else 12, at=decision.position, unit=decision.subject)), None)  # fmt: skip
+        if seen is None or seen.grade is None or seen.change is None:
+            differs("数据", "—" if seen is None else seen.reason, decision.outcome["label"])
+        else:
+            if seen.grade.label != decision.outcome["label"]:
+                differs("颜色", seen.grade.label, decision.outcome["label"])
+            if seen.change != Decimal(kept["change"]):
+                differs("变化率", seen.change, kept["change"])
+        return problems
+    target, tolerance = (None if kept[name] is None else Decimal(kept[name]) for name in ("target", "tolerance"))
+    raw = grade(scheme, Decimal(kept["change"]), target, period=kept["reporting"], tolerance=tolerance)
     if raw.label != decision.outcome["raw"]:
         differs("当期等级", raw.label, decision.outcome["raw"])
     goals = {code: Decimal(v) for code, v in kept["goals"].items()}
-    tolerance = None if kept["tolerance"] is None else Decimal(kept["tolerance"])
-    standing = Barometer(view, scheme, goals, tolerance).line(decision.subject).at(Period.parse(decision.period))
+    standing = Barometer(view, scheme, tolerance, goals, kept.get("operation")).line(decision.subject).at(Period.parse(decision.period))  # fmt: skip
     effective = standing.effective.label if standing and standing.effective else None
     if effective != decision.outcome["label"]:
         differs("预警等级", effective, decision.outcome["label"])
     if standing and standing.reading.change is not None and standing.reading.change != Decimal(kept["change"]):
         differs("变化率", standing.reading.change, kept["change"])
     return problems
-
-
-def goals_in_force(plan: str, indicator: str) -> dict[str, Decimal]:
-    """County targets of the decomposition in force; empty when there is none."""
-    for decision in Decision.objects.filter(kind="decomposition", plan=plan).prefetch_related("steps"):
-        if decision.last_step == "in_force" and decision.inputs["indicator"] == indicator:
-            return {code: Decimal(v) for code, v in decision.outcome["targets"].items()}
-    return {}
 
 
 def issued_goals(plan: str) -> list[Goal]:
@@ -235,27 +227,69 @@ def draft_warning(barometer: Barometer, region: str, period: Period, *, by: str)
         raise ProblemError(problems)
     assert standing.effective is not None
     assert standing.raw is not None
-    duplicate = Decision.objects.filter(kind="warning", plan=view.plan.id, subject=region, period=period.code)
-    if any(d.last_step not in ("withdrawn",) and d.inputs["scheme"]["scheme"] == scheme.scheme for d in duplicate):
-        raise ProblemError(Problem("dual_control.warning.twice", f"“{place.name}”该期预警已经拟定", got=period.label, fix="打开原件办理，或先撤销。"))  # fmt: skip
+    _only_once(view, region, period, scheme, place.name)
     r = standing.reading
-    measures = [
-        {"measure": row["measure"], "code": row["code"], "days": int(row["days"] or 0)}
-        for row in view.rulebook.at("warning.measures", view.today, view.plan.header.city).rows()
-        if row["severity"] == standing.effective.severity
-    ]
+    goal = barometer.goal(region)
+    measures, ref = _measures(view, barometer.run.measures, standing.effective.severity)
     inputs = {
         "scheme": scheme.model_dump(mode="json", exclude_unset=True), "change": r.change, "target": r.target,
         "completeness": r.completeness, "reporting": period.code if scheme.periods else "", "tolerance": barometer.tolerance,
-        "goals": barometer.goals,
+        "goals": {} if goal is None else {region: goal}, "operation": asdict(barometer.run),
     }  # fmt: skip
     outcome = {
         "severity": standing.effective.severity, "label": standing.effective.label, "level": standing.effective.level,
         "colour": standing.effective.colour, "raw": standing.raw.label, "measures": measures,
     }  # fmt: skip
-    refs = [scheme.ref, view.rulebook.at("warning.measures", view.today, view.plan.header.city).ref]
-    title = f"{place.name}{period.label}{'能耗强度' if scheme.dial.of == 'intensity' else '能源消费总量'}{standing.effective.label}预警通知"
-    return _make("warning", view, title, region, period, refs, inputs, outcome, standing.reason, by)
+    title = f"{place.name}{period.label}{DIALS[scheme.dial.of]}{standing.effective.label}预警通知"
+    return _make("warning", view, title, region, period, [scheme.ref, barometer.run_ref, ref], inputs, outcome, standing.reason, by)  # fmt: skip
+
+
+def draft_unit_warning(view: View, scheme: Scheme, unit: str, period: Period, *, by: str) -> Decision:
+    """A warning to a unit by its colour; raises ProblemError when data are incomplete or no colour calls for it.
+
+    ``period`` is a year or cumulative months.
+    """
+    months = period.part if period.kind is Kind.YTD else 12
+    found = next(iter(unit_standings(scheme, period.year, months, at=view.position, unit=unit)), None)
+    if found is None:
+        raise ProblemError(Problem("dual_control.unit.unknown", "没有这家单位该期间的能耗数据", got=unit, fix="从名单中选择单位。"))  # fmt: skip
+    if problems := check_unit(found):
+        raise ProblemError(problems)
+    assert found.grade is not None
+    _only_once(view, unit, period, scheme, found.unit.name)
+    run, run_ref = operation(view, scheme.scheme, view.today)
+    measures, ref = _measures(view, run.measures, found.grade.severity)
+    inputs = {
+        "scheme": scheme.model_dump(mode="json", exclude_unset=True), "change": found.change, "operation": asdict(run),
+        "unit": {"code": found.unit.code, "name": found.unit.name, "region": found.unit.region},
+        "energy": [found.unit.before, found.unit.now], "output": [found.output_before, found.output_now],
+    }  # fmt: skip
+    outcome = {
+        "severity": found.grade.severity, "label": found.grade.label, "level": found.grade.level,
+        "colour": found.grade.colour, "raw": found.grade.label, "measures": measures,
+    }  # fmt: skip
+    title = f"{found.unit.name}{period.label}单位产值能耗{found.grade.label}预警通知"
+    return _make("warning", view, title, unit, period, [scheme.ref, run_ref, ref], inputs, outcome, found.reason, by)
+
+
+def _only_once(view: View, subject: str, period: Period, scheme: Scheme, name: str) -> None:
+    """Raises ProblemError when the same scheme has warned the same subject of the same period already."""
+    known = Decision.objects.filter(kind="warning", plan=view.plan.id, subject=subject, period=period.code)
+    if any(d.last_step != "withdrawn" and d.inputs["scheme"]["scheme"] == scheme.scheme for d in known):
+        raise ProblemError(Problem("dual_control.warning.twice", f"“{name}”该期预警已经拟定", got=period.label, fix="打开原件办理，或先撤销。"))  # fmt: skip
+
+
+def _measures(view: View, rule: str, severity: int) -> tuple[list[dict[str, Any]], str]:
+    """What a grade asks for, and the version of the rule; raises ProblemError when the rulebook asks for nothing."""
+    version = view.rulebook.at(rule, view.today, view.plan.header.city)
+    found = [
+        {"measure": row["measure"], "code": row["code"], "days": int(row["days"] or 0)}
+        for row in version.rows()
+        if row["severity"] == severity
+    ]
+    if not found:
+        raise ProblemError(Problem("dual_control.warning.measures", "规则库没有该等级的措施", got=str(severity), source=str(version.source), fix=f"在规则库{rule}中补录措施。"))  # fmt: skip
+    return found, version.ref
 
 
 # --- steps ---------------------------------------------------------------------------------------------
@@ -285,9 +319,11 @@ def advance(
         raise ProblemError(Problem("dual_control.step.number", "印发须有文号", fix="填写文号。"))
     if step in ("remark", "feedback", "withdrawn") and not text.strip():
         raise ProblemError(Problem("dual_control.step.text", f"{STEPS[step]}须写明内容", fix="填写内容。"))
+    if step == "receipt" and decision.steps.filter(step="receipt", region=region).exists():
+        raise ProblemError(Problem("dual_control.step.twice", "已经签收", fix="无需再次签收。"))
     if step == "closed" and not decision.steps.filter(step="feedback").exists():
         raise ProblemError(
-            Problem("dual_control.step.feedback", "尚无整改反馈，不能办结", fix="待被预警地区反馈后再办结。")
+            Problem("dual_control.step.feedback", "尚无整改反馈，不能办结", fix="待被预警地区或单位反馈后再办结。")
         )
     if step == "issued" and decision.kind == "warning" and due is None:
         days = max((m["days"] for m in decision.outcome["measures"]), default=0)
@@ -321,7 +357,19 @@ def scheme_in_force(view: View, dial: str, chosen: str = "") -> Scheme:
                 Problem("energy.warning.unknown_scheme", "没有这个预警办法", got=chosen, wanted="、".join(known))
             )
         return known[chosen]
-    fits = [s for s in known.values() if s.dial.of == dial and s.validity.covers(view.today) and not s.dial.needs]
+    fits = [s for s in known.values() if s.dial.of == dial and s.validity.covers(view.today)]
     if not fits:
-        fits = [s for s in known.values() if s.dial.of == dial and not s.dial.needs and not s.periods]
+        fits = [s for s in known.values() if s.dial.of == dial and not s.periods]
     return max(fits, key=lambda s: s.valid_from or date.min)
+
+
+def unit_scheme(view: View) -> Scheme:
+    """The scheme for enterprises in force in the plan's city; raises ProblemError when there is none."""
+    parents, code = {""}, view.plan.header.city
+    while code and code in view.plan.regions:  # the city and all that it lies in
+        parents.add(code)
+        code = view.plan.regions[code].parent
+    for scheme in data.schemes().values():
+        if scheme.dial.subject == "enterprise" and scheme.validity.covers(view.today) and scheme.region in parents:
+            return scheme
+    raise ProblemError(Problem("dual_control.warning.no_unit_scheme", "规则库没有适用于本市企业的预警办法", fix="在规则库中录入预警办法。"))  # fmt: skip

@@ -1,22 +1,24 @@
-"""Addresses of dual control: barometer, workbench, series, outlook, decisions."""
+"""Addresses of dual control: barometer, workbench, series, outlook, decisions, units."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from lvheng.dual_control import views
+from lvheng.dual_control.pages import barometer, decisions, outlook, series, units, workbench
 
 urlpatterns = [
-    path("energy/barometer/", views.barometer, name="barometer"),
-    path("energy/workbench/", views.workbench, name="workbench"),
-    path("energy/workbench/draft/", views.draft_decomposition, name="decomposition_draft"),
-    path("energy/tons/", views.tons, name="tons"),
-    path("energy/series/", views.series, name="energy_series"),
-    path("energy/outlook/", views.outlook, name="outlook"),
-    path("energy/outlook/report.docx", views.outlook_report, name="outlook_report"),
-    path("energy/decisions/", views.decisions, name="decisions"),
-    path("energy/decision/<int:pk>/", views.decision, name="decision"),
-    path("energy/decision/<int:pk>/step/", views.step, name="decision_step"),
-    path("energy/decision/<int:pk>/document.docx", views.document, name="decision_document"),
-    path("energy/warning/draft/", views.draft_warning, name="warning_draft"),
+    path("energy/barometer/", barometer.barometer, name="barometer"),
+    path("energy/warning/draft/", barometer.draft_warning, name="warning_draft"),
+    path("energy/workbench/", workbench.workbench, name="workbench"),
+    path("energy/workbench/draft/", workbench.draft_decomposition, name="decomposition_draft"),
+    path("energy/tons/", workbench.tons, name="tons"),
+    path("energy/series/", series.series, name="energy_series"),
+    path("energy/outlook/", outlook.outlook, name="outlook"),
+    path("energy/outlook/report.docx", outlook.outlook_report, name="outlook_report"),
+    path("energy/colours/", units.unit_colours, name="unit_colours"),
+    path("energy/colours/warn/", units.draft_unit_warning, name="unit_warning_draft"),
+    path("energy/decisions/", decisions.decisions, name="decisions"),
+    path("energy/decision/<int:pk>/", decisions.decision, name="decision"),
+    path("energy/decision/<int:pk>/step/", decisions.step, name="decision_step"),
+    path("energy/decision/<int:pk>/document.docx", decisions.document, name="decision_document"),
 ]

@@ -97,7 +97,7 @@ def defaults(view: View, target: Target) -> Settings:
         planned = view.value("gdp_growth_target", region.code, Period.of_year(view.plan.header.first_year)) if "gdp_growth_target" in view.catalogue else None  # fmt: skip
         if planned is not None:
             growth[region.code] = planned
-    weights = {str(r["code"]): Decimal(r["weight"] or 0) for r in _factor_rows(view)}
+    weights = {str(r["code"]): Decimal(r["weight"] or 0) for r in factor_rows(view)}
     return Settings(
         target.value,
         half_width=parameter("half_width"),
@@ -112,7 +112,7 @@ def counted(view: View) -> list[Region]:
     return view.plan.regions.parts(view.plan.header.city)
 
 
-def _factor_rows(view: View) -> list[dict[str, Any]]:
+def factor_rows(view: View) -> list[dict[str, Any]]:
     return view.rulebook.at("decomposition.factors", view.plan.header.period.start, view.plan.header.city).rows()
 
 
@@ -145,7 +145,7 @@ def solve(view: View, target: Target, settings: Settings) -> Bench:
             problems.append(Problem("dual_control.growth.missing", f"“{region.name}”没有预期增速，不能分解", wanted="年均增速，%", fix="填写预期增速。"))  # fmt: skip
         elif not Decimal(-20) <= settings.growth[region.code] <= Decimal(40):
             problems.append(Problem("dual_control.growth.range", f"“{region.name}”预期增速不合常理", got=show(settings.growth[region.code]), wanted="年均−20%至40%", fix="核对增速，单位为每年百分之几。"))  # fmt: skip
-    rows = _factor_rows(view)
+    rows = factor_rows(view)
     values = {r.code: {row["code"]: _ratio(view, r.code, row, base) for row in rows} for r in regions}
     factors = []
     for row in rows:

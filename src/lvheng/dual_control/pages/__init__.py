@@ -1,0 +1,1 @@
+"""Pages of dual control. Thin: figures come from the pure rules and services."""
