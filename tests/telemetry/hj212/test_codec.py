@@ -199,6 +199,58 @@ def test_a_dialect_is_proposed_from_what_the_device_sends():
     assert hj212.Dialect.from_dict(second.dialect.as_dict()) == second.dialect
 
 
+def test_habits_aliases_and_long_packets_are_proposed_and_then_quiet():
+    """Times of 17 digits, a trailing semicolon, a suffix of its own, more than 1024 bytes: one proposal settles all."""
+    many = ";".join(f"w{n:05d}-Rtd=1.5,w{n:05d}-Flag=N" for n in range(21000, 21040))
+    frames = [
+        hj212.frame_bytes(
+            hj212.segment(
+                st="32", cn="2011", mn=MN, qn="20260601080000123",
+                cp=f"DataTime=2026060108{n:02d}00000;LA-td=5{n}.5,LA-Flag=N;{many};",
+            )
+        )
+        for n in range(10)
+    ]  # fmt: skip
+    proposal = hj212.propose([p for f in frames for p in hj212.decode(f)], name="样例")
+    assert proposal.packets == 10
+    assert proposal.dialect.suffixes == {"td": "Rtd"}
+    assert proposal.dialect.segment_max == 9999
+    assert {"time_form", "empty_item"} <= proposal.dialect.quiet
+    assert any("td→Rtd" in reason for reason in proposal.reasons)
+    (before,) = hj212.decode(frames[3])
+    assert before.quarantined  # not split, though its version could have been
+    (after,) = hj212.decode(frames[3], proposal.dialect)
+    assert not after.quarantined
+    assert (after.values[0].code, after.values[0].suffix, after.values[0].text) == ("LA", "Rtd", "53.5")
+    assert after.data_time == datetime(2026, 6, 1, 8, 3)  # noqa: DTZ001 wall time
+    assert {p.code for p in after.findings} <= {"hj212.suffix_alias", "hj212.code_unknown"}
+
+
+def test_a_device_may_go_by_another_name_and_version():
+    dialect = hj212.Dialect(mn_alias="010000A8900016F000169DC1", version=0)
+    frame = hj212.upload(
+        "2011", st="32", mn=MN, data_time=WHEN, factors=[("011", {"Rtd": "40.1", "Flag": "P"})], qns=["20260601080000123"]
+    )[0]  # fmt: skip
+    (packet,) = hj212.decode(frame, dialect)
+    assert packet.mn == "010000A8900016F000169DC1"
+    assert [(v.code, v.flag) for v in packet.values] == [("w01018", "P")]  # a letter of 2005
+    assert not packet.has("flag_unknown")
+    assert hj212.decode(frame)[0].has("flag_unknown")
+
+
+@given(
+    st.permutations(["QN=20260601080000123", "ST=32", "CN=2011", "PW=123456", f"MN={MN}", "Flag=7", "PNUM=2", "PNO=1"])
+)
+def test_the_order_of_the_header_is_tolerated_and_told(fields):
+    seg = ";".join(fields) + ";CP=&&DataTime=20260601080000;w01018-Rtd=40.1,w01018-Flag=N&&"
+    (packet,) = hj212.decode(hj212.frame_bytes(seg.encode()))
+    usual = ["QN", "ST", "CN", "PW", "MN", "Flag", "PNUM", "PNO"]
+    assert {k: packet.header[k] for k in usual} == dict(x.split("=") for x in fields)
+    assert (packet.qn, packet.pnum, packet.pno, packet.values[0].number) == ("20260601080000123", 2, 1, 40.1)
+    assert packet.has("header_order") is (list(packet.header) != usual)
+    assert {p.code for p in packet.findings} <= {"hj212.header_order"}
+
+
 def test_a_conforming_device_needs_no_dialect():
     packets = [hj212.decode(f)[0] for f in hj212.upload(
         "2011", st="32", mn=MN, data_time=WHEN, factors=[("w01018", {"Rtd": "40.1", "Flag": "N"})], qns=["20260601080000123"]

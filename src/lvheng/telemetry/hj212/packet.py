@@ -29,6 +29,8 @@ _ORDER = {k: i for i, k in enumerate(("QN", "ST", "CN", "PW", "MN", "Flag", "RF"
 _FIELDS = {name.lower(): name for name in _ORDER}
 STATED_VERSIONS = {0: 2005, 1: 2017, 2: 2025}
 MEANS = (("Min", "Avg", "Max"), ("ZsMin", "ZsAvg", "ZsMax"))
+_TOLD = frozenset(("DataTime", "SystemTime", "RtdInterval", "MinInterval", "CstartTime", "Stime"))
+"""Parameters that a device sends and a platform, asking for the same with the same command, does not."""
 _CONCENTRATIONS = frozenset(("Rtd", "Min", "Avg", "Max", "ZsRtd", "ZsMin", "ZsAvg", "ZsMax"))
 
 
@@ -115,7 +117,7 @@ class Packet:
             return "unknown"
         if command.kind != "both":
             return command.kind
-        if self.values or any(k in ("DataTime", "SystemTime", "RtdInterval", "MinInterval") for k, _ in self.params):
+        if self.values or any(k in _TOLD for k, _ in self.params):
             return "upload"
         return "request"
 
