@@ -75,7 +75,7 @@ def people(request: HttpRequest) -> HttpResponse:
     have = set(
         second_factor.TOTPDevice.objects.filter(confirmed=True, user__in=list(page)).values_list("user_id", flat=True)
     )
-    rows = [{"person": p, "factor": p.pk in have, "place": p.unit or p.body or p.region} for p in page]
+    rows = [{"person": p, "factor": p.pk in have} for p in page]
     context = {"page_obj": page, "rows": rows, "asked": asked, "invitations": Invitation.objects.all()[:20]}
     return render(request, "access/people.html", context)
 
