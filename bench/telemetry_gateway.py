@@ -108,6 +108,15 @@ def _echo(pipe) -> None:  # type: ignore[no-untyped-def]
     asyncio.run(run())
 
 
+def _processor(pids: list[int]) -> float:
+    """Seconds of processor time that these processes have used."""
+    total = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 def _tell(name: str, rate: float, waits: list[float], base: float) -> None:
     waits.sort()
     p50, p99 = (waits[int(q * (len(waits) - 1))] * 1000 if waits else 0.0 for q in (0.5, 0.99))
@@ -134,7 +143,12 @@ def main() -> None:
         registry.close()
         service = Service(Plan(data, port=0, workers=workers, contact=False))
         port = service.start()
+        before = _processor(service.pids()), _processor([service.decoder_pid()])
         rate, waits = asyncio.run(_load(port, frames, connections, window, seconds))
+        worker, decoder = (
+            b - a
+            for a, b in zip(before, (_processor(service.pids()), _processor([service.decoder_pid()])), strict=True)
+        )
         _tell("stored, decoded behind", rate, waits, base)
         began = time.perf_counter()
         service.stop()
@@ -142,6 +156,10 @@ def main() -> None:
             rows, done = db.execute(
                 "select (select count(*) from lake_values), (select count(*) from lake_packets)"
             ).fetchone() or (0, 0)
+        print(
+            f"processor time of the workers {worker:.1f} s = {done / max(worker, 0.01):,.0f} packets a second of one core, "
+            f"of the decoder meanwhile {decoder:.1f} s"
+        )
         print(
             f"decoder finished {time.perf_counter() - began:.1f} s after the load: {done:,} packets, {rows:,} values in the lake"
         )

@@ -2,8 +2,8 @@
 
     python bench/telemetry_hostile.py [idle connections] [seconds]
 
-The hostile ones: idle lines, senders of random bytes and of endless frames, senders of one byte at a time, wrong passwords.
-The ratio is taken against the same load alone in the same run.
+The hostile ones: idle lines, senders of random bytes and of endless frames, senders of one byte at a time, wrong passwords,
+the same packet again and again, whole frames of 9,999 bytes, and packets from the years 1999 and 2099. The ratio is taken against the same load alone in the same run.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+from lvheng.telemetry import hj212
 from lvheng.telemetry.devices import Device, SqliteRegistry
 from lvheng.telemetry.gateway.serve import Plan, Service
 from telemetry_decode import packets
@@ -35,24 +36,36 @@ def _hostile(port: int, idle: int, ready, end: float) -> None:  # type: ignore[n
     rng = random.Random(1)
     good = packets(10)
 
+    seg = good[0][6:-6]
+    attacks = (
+        lambda: rng.randbytes(1000),
+        lambda: b"##9999" + b"QN=1;" * 50,
+        lambda: b"#",
+        lambda: hj212.frame_bytes(seg.replace(b"PW=123456", b"PW=000000")),
+        lambda: good[1] * 10,
+        lambda: hj212.frame_bytes(seg[:-2] + b"x" * (9999 - len(seg)) + b"&&"),
+        lambda: hj212.frame_bytes(seg.replace(b"DataTime=2026", b"DataTime=1999")),
+        lambda: hj212.frame_bytes(seg.replace(b"DataTime=2026", b"DataTime=2099")),
+    )
+
+    async def drink(reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(OSError):
+            while await reader.read(65536):
+                pass
+
     async def noise(kind: int) -> None:
         while time.time() < end:
             with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                drinking = asyncio.create_task(drink(reader))
                 for _ in range(200):
                     if time.time() > end:
                         break
-                    if kind == 0:
-                        writer.write(rng.randbytes(1000))
-                    elif kind == 1:
-                        writer.write(b"##9999" + b"QN=1;" * 50)
-                    elif kind == 2:
-                        writer.write(b"#")
-                    else:
-                        writer.write(good[0].replace(b"PW=123456", b"PW=000000"))
+                    writer.write(attacks[kind]())
                     await writer.drain()
                     await asyncio.sleep(0.05)
                 writer.close()
+                drinking.cancel()
 
     async def run() -> None:
         lines = []
@@ -60,7 +73,7 @@ def _hostile(port: int, idle: int, ready, end: float) -> None:  # type: ignore[n
             with contextlib.suppress(OSError):
                 lines.append(await asyncio.open_connection("127.0.0.1", port, local_addr=(f"127.0.0.{2 + n % 8}", 0)))
         ready.put(len(lines))
-        await asyncio.gather(*(noise(n % 4) for n in range(40)))
+        await asyncio.gather(*(noise(n % len(attacks)) for n in range(40)))
         for _, writer in lines:
             writer.close()
 
@@ -93,10 +106,13 @@ def main() -> None:
         count = ready.get(timeout=60)
         among, waits = asyncio.run(_load(port, frames, 100, 8, seconds))
         after = _memory(service.pids())
+        time.sleep(2.5)
+        counts = service.counts()
         bad.terminate()
         bad.join()
         service.stop()
     waits.sort()
+    print("the gateway counted: " + ", ".join(f"{k} {n:,}" for k, n in sorted(counts.items())))
     print(f"alone              {alone:10,.0f} packets/s, gateway {before:.0f} MiB")
     print(
         f"among {count} idle and 40 hostile lines {among:10,.0f} packets/s = {among / alone:.2f} × alone, "

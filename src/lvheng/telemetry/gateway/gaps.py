@@ -62,7 +62,7 @@ def minute_interval(times: Iterable[datetime]) -> timedelta:
 
 
 def ask(
-    lake_root: Path,
+    lake_root: Path | str,
     store: CommandStore,
     registry: Registry,
     now: datetime,

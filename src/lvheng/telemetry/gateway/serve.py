@@ -121,7 +121,7 @@ def decode(plan: Plan, parent: int) -> None:
 
     from lvheng.telemetry.gateway import gaps
     from lvheng.telemetry.ingest import Decoder
-    from lvheng.telemetry.lake import Lake
+    from lvheng.telemetry.lake import Lake, lake_of
     from lvheng.telemetry.live import SqliteLive
 
     _logging()
@@ -133,6 +133,7 @@ def decode(plan: Plan, parent: int) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    os.nice(5)  # who waits for an answer goes first
     patience = 4  # turns of waiting for a decoder that is about to end, once this one is told to stop
     while (_post := _alone(plan.data)) is None:
         patience -= stopping
@@ -143,7 +144,7 @@ def decode(plan: Plan, parent: int) -> None:
     registry = plan.registry()
     live = SqliteLive(plan.data / "live.sqlite")
     store = CommandStore(plan.data / "commands.sqlite")
-    decoder = Decoder(plan.journal, Lake(plan.data / "lake"), registry, live)
+    decoder = Decoder(plan.journal, Lake(lake_of(plan.data)), registry, live)
     next_gaps = time.time() + plan.gap_minutes * 60
     try:
         while not stopping and os.getppid() == parent:
@@ -159,7 +160,7 @@ def decode(plan: Plan, parent: int) -> None:
                 next_gaps = now + plan.gap_minutes * 60
                 here: datetime = local_time(int(now * 1e6))
                 try:
-                    asked = gaps.ask(plan.data / "lake", store, registry, here, stamp=now)
+                    asked = gaps.ask(lake_of(plan.data), store, registry, here, stamp=now)
                 except (OSError, sqlite3.Error, duckdb.Error) as error:
                     log.error("数据缺口检查未完成：%s", error)
                     asked = 0
