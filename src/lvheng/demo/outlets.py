@@ -59,7 +59,7 @@ def load_outlets(plan: Plan, progress: Progress | None = None) -> int:
         _data(n, outlet, dice, columns, earlier, truths)
     lake = services.lake_folder()
     _write(Lake(lake), columns)
-    (lake / "demo_truth.json").write_text(json.dumps(truths, ensure_ascii=False), encoding="utf-8")
+    Lake(lake).store.write("demo_truth.json", json.dumps(truths, ensure_ascii=False).encode())
     if progress:
         progress("汇总排口数据", 0, 1)
     services.refresh(FIRST, LAST)

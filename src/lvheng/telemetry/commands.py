@@ -12,14 +12,14 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from lvheng.access.boot import with_django
 from lvheng.core.problem import Problem, ProblemError
-from lvheng.telemetry import hj212, journal
+from lvheng.telemetry import hj212
 from lvheng.telemetry.clock import local_time
 from lvheng.telemetry.decode import VERDICTS, Reading, read_packets
 from lvheng.telemetry.devices import Device, SqliteRegistry, data_folder
@@ -106,71 +106,18 @@ def _describe(reading: Reading) -> str:
     return "\n".join(lines)
 
 
-@telemetry.command("verify", help="核对原始日志的哈希链和数据湖文件。")
-@_data
-def verify(data: Path) -> None:
-    from lvheng.telemetry.lake import Lake
-
-    root = data / "journal"
-    problems = [p for stream in journal.streams(root) for p in journal.verify(root, stream)]
-    for problem in problems:
-        click.echo(str(problem))
-    damaged = Lake(data / "lake").damaged()
-    for path in damaged:
-        click.echo(f"数据湖文件损坏：{path.relative_to(data)}，可用 lvheng telemetry rebuild 重建")
-    if problems or damaged:
-        raise SystemExit(1)
-    click.echo(f"原始日志{len(journal.streams(root))}路，哈希链完整；数据湖文件完好")
-
-
-@telemetry.command("rebuild", help="由原始日志重建数据湖（先停止网关）。")
-@_data
-@_open_door
-def rebuild(data: Path, open_door: bool) -> None:
-    from lvheng.telemetry import ingest
-    from lvheng.telemetry.lake import Lake, connect
-
-    registry = SqliteRegistry(data / "registry.sqlite", open_door=open_door)
-    try:
-        with journal.locked(data / "journal"):
-            problems = ingest.rebuild(data / "journal", Lake(data / "lake"), registry)
-    except ProblemError as error:
-        _fail(error)
-        return
-    for problem in problems:
-        click.echo(str(problem), err=True)
-    with connect(data / "lake") as db:
-        row = db.execute("select count(*) from effective").fetchone()
-    click.echo(f"数据湖已重建，有效数据{row[0] if row else 0}个")
-    if problems:
-        raise SystemExit(1)
-
-
-@telemetry.command("compact", help="合并数据湖某日之前的小文件；重复数据计数，修订全部保留。")
-@_data
-@click.option("--before", type=click.DateTime(["%Y-%m-%d"]), required=True, help="合并此日之前的数据。")
-def compact(data: Path, before: datetime) -> None:
-    from lvheng.telemetry.lake import Lake
-
-    lake, merged = Lake(data / "lake"), 0
-    for folder in sorted((data / "lake" / "values").glob("day=*/st=*")):
-        day = date.fromisoformat(folder.parent.name.removeprefix("day="))
-        if day < before.date():
-            merged += lake.compact(day, folder.name.removeprefix("st=")) is not None
-    click.echo(f"已合并{merged}个分区")
-
-
 @telemetry.command("gaps", help="查找数据缺口并排入补数请求。")
 @_data
 @click.option("--days", type=click.IntRange(1, 60), default=2, show_default=True, help="向前查多少天。")
 def gaps_command(data: Path, days: int) -> None:
     from lvheng.telemetry.gateway import gaps
+    from lvheng.telemetry.lake import lake_of
 
     store = CommandStore(data / "commands.sqlite")
     registry = SqliteRegistry(data / "registry.sqlite")
     now = time.time()
     here = local_time(int(now * 1e6))
-    asked = gaps.ask(data / "lake", store, registry, here, back=timedelta(days=days), stamp=now)
+    asked = gaps.ask(lake_of(data), store, registry, here, back=timedelta(days=days), stamp=now)
     store.close()
     click.echo(f"已排入{asked}条补数请求")
 

@@ -256,7 +256,7 @@ class Lake:
                 raise ProblemError([damage(n) for n in bad])
             origins = [o for n in mine if (o := origin_of(n))]
             stem = f"{stream}-{min(o.first for o in origins):08d}-to-{max(o.last for o in origins):08d}"
-            table = self.receptions(kind, [File(n, 0) for n in mine])
+            table = self.receptions(kind, [File(n) for n in mine])
             inputs = json.dumps([n.rsplit("/", 1)[1] for n in mine])
             made.append(self.publish(table.replace_schema_metadata({_INPUTS: inputs}), folder, stem))
             self.store.remove(n for n in mine if n != made[-1])

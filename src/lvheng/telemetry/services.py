@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import tempfile
 from collections.abc import Collection, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -38,8 +37,10 @@ from lvheng.observations.store import Figure, Recorded, record
 from lvheng.telemetry import leads, screens
 from lvheng.telemetry.clock import SHANGHAI
 from lvheng.telemetry.clock import instant as moment
+from lvheng.telemetry.lake import lake_of
 from lvheng.telemetry.models import Alarm, AlarmStep, Factor, Mark, MarkWithdrawal, MonthClose, Outlet
 from lvheng.telemetry.validity import judge, run
+from lvheng.telemetry.validity.evidence import Part, compare, digest_of, evidence
 from lvheng.telemetry.validity.rules import MICRO, Rules, read_rules
 
 MILLIGRAMS = 1_000_000  # in a kilogram
@@ -58,9 +59,9 @@ def data_folder() -> Path:
     return Path(settings.HOME) / "telemetry"
 
 
-def lake_folder() -> Path:
-    """The lake that the gateway writes; invented outlets have rows of their own MN in it."""
-    return data_folder() / "lake"
+def lake_folder() -> Path | str:
+    """The lake that the gateway writes, a folder or a URL; invented outlets have rows of their own MN in it."""
+    return lake_of(data_folder())
 
 
 def rollup_folder() -> Path:
@@ -225,7 +226,7 @@ def find_episodes(hours: pa.Table, days: pa.Table, series: pa.Table) -> list[Epi
         ("exceedance", judge.episodes(judge.over_limit(h, s, medium="gas")), 1),
         ("exceedance", judge.episodes(judge.over_limit(d, s, medium="water")), 24),
         ("no_data", judge.episodes(judge.silent(mine), quiet), 1),
-        ("constant", judge.episodes(judge.constant(mine), steady, equal=True), 1),
+        ("constant", judge.constant(h, s, steady, rules_on(today).constant_samples), 1),
     ):
         for row in on.arrow(frame).to_pylist():
             last = row["last"] * step + step
@@ -387,7 +388,7 @@ class Closed:
     recorded: Recorded
 
 
-def close_month(month: str, *, by: str, lake: Path | None = None, history: Path | None = None) -> Closed:
+def close_month(month: str, *, by: str, lake: Path | str | None = None, history: Path | None = None) -> Closed:
     """Roll a month up, record its amounts with the lake's partitions as evidence, and close it; all or nothing.
 
     Raises ProblemError when the month is closed, its patch window is still open, or there is nothing to close.
@@ -405,38 +406,36 @@ def close_month(month: str, *, by: str, lake: Path | None = None, history: Path 
             Problem("telemetry.close.early", "补传期限未过，不能关账", got=period.label, wanted=f"{_time(opens)}以后")
         )
     marks = marks_in_force(period.start, period.end)
-    files = partitions(lake, period.start, period.end)
-    if not files:
+    parts = evidence(lake, period.start, period.end, rules.patch_days)
+    if not parts:
         raise ProblemError(Problem("telemetry.close.empty", "该月没有数据，不能关账", got=period.label))
     folder = rollup_folder() / "closed" / period.code
     done = _roll(period, lake, folder, rules, marks, history or rollup_folder())
-    evidence = hashlib.sha256("\n".join(f"{f['file']} {f['sha256']}" for f in files).encode()).hexdigest()
     with transaction.atomic():
         recorded = record(
-            _figures(period, run.read(folder, "months"), evidence), kind="telemetry", title=f"{period.label}在线监测排放量", by=by,
+            _figures(period, run.read(folder, "months"), digest_of(parts)), kind="telemetry", title=f"{period.label}在线监测排放量", by=by,
             catalogue=view.catalogue(),
         )  # fmt: skip
         close = MonthClose.objects.create(
-            month=period.code, digests=done.digests, rules=list(rules.refs), partitions=files, marks=[m.pk for m in marks],
+            month=period.code, digests=done.digests, rules=list(rules.refs), partitions=[asdict(p) for p in parts], marks=[m.pk for m in marks],
             posting=recorded.posting, by=by, at=timezone.now(),
         )  # fmt: skip
         append_event(
-            by, "在线监测月关账", period.code, {"摘要": done.digests, "分区": len(files), "过账": recorded.posting}
+            by,
+            "在线监测月关账",
+            period.code,
+            {"摘要": done.digests, "分区": len(parts), "证据": digest_of(parts), "过账": recorded.posting},
         )
     return Closed(close, recorded)
 
 
-def reproduce(close: MonthClose, lake: Path | None = None, history: Path | None = None) -> list[Problem]:
+def reproduce(close: MonthClose, lake: Path | str | None = None, history: Path | None = None) -> list[Problem]:
     """Compute a closed month again and compare: changed partitions, rules and tables are named; [] when all is the same."""
     lake = lake or lake_folder()
     period = Period.parse(close.month)
-    problems = []
-    now = {f["file"]: f["sha256"] for f in partitions(lake, period.start, period.end)}
-    was = {f["file"]: f["sha256"] for f in close.partitions}
-    for name in sorted(was.keys() | now.keys()):
-        if was.get(name) != now.get(name):
-            problems.append(Problem("telemetry.close.partition", "数据湖分区与关账时不同", got=name))
     rules = rules_on(period.start)
+    now = evidence(lake, period.start, period.end, rules.patch_days)
+    problems = compare([Part(**p) for p in close.partitions], now)
     if list(rules.refs) != close.rules:
         problems.append(Problem("telemetry.close.rules", "有效性规则与关账时不同", fix="恢复当时的规则文件后复算。"))
     marks = list(Mark.objects.filter(pk__in=close.marks).order_by("id"))
@@ -448,25 +447,16 @@ def reproduce(close: MonthClose, lake: Path | None = None, history: Path | None 
     return problems
 
 
-def _roll(period: Period, lake: Path, out: Path, rules: Rules, marks: list[Mark], history: Path | None) -> run.Done:
+def _roll(
+    period: Period, lake: Path | str, out: Path, rules: Rules, marks: list[Mark], history: Path | None
+) -> run.Done:
     return run.roll_up(
         lake, series_table(), period.start, period.end, rules, out, on=connect("duckdb"),
         marks=marks_table(period.start, period.end, marks), history=history,
     )  # fmt: skip
 
 
-def partitions(lake: Path, first: date, last: date) -> list[dict[str, Any]]:
-    """Files of the lake's days with size and SHA-256."""
-    out = []
-    for n in range((last - first).days + 1):
-        for path in sorted((lake / "values" / f"day={first + timedelta(days=n)}").glob("st=*/*.parquet")):
-            with path.open("rb") as handle:
-                digest = hashlib.file_digest(handle, "sha256").hexdigest()
-            out.append({"file": path.relative_to(lake).as_posix(), "size": path.stat().st_size, "sha256": digest})
-    return out
-
-
-def _figures(period: Period, months: pa.Table, evidence: str) -> list[Figure]:
+def _figures(period: Period, months: pa.Table, proof: str) -> list[Figure]:
     """Amounts of a month that could be filled wholly, as figures in kilograms."""
     factors = {f.pk: f for f in Factor.objects.filter(kind="value").exclude(item="").select_related("outlet")}
     sources = {s: ensure_source(Source("在线监测汇总", article="有效性规则汇总", confidence=Confidence.CONFIRMED), synthetic=s) for s in (False, True)}  # fmt: skip
@@ -482,7 +472,7 @@ def _figures(period: Period, months: pa.Table, evidence: str) -> list[Figure]:
         quality = "substituted" if row["n_substituted"] else "measured"
         figures.append(
             Figure(INDICATOR, o.code, period.code, Decimal(row["mass"]) / MILLIGRAMS, "千克", quality, sources[o.synthetic], factor.item,
-                   f"数据湖分区 {evidence[:32]}")
+                   f"数据湖分区 {proof[:32]}")
         )  # fmt: skip
     return figures
 
@@ -553,7 +543,9 @@ def _merged(folder: Path, fresh: dict[str, pa.Table], series: pa.ChunkedArray, f
         if path.exists():
             old = pq.read_table(path)
             keep = pc.invert(pc.and_(pc.is_in(old["series"], replaced), pc.greater_equal(old[key], begin)))
-            table = pa.concat_tables([old.filter(keep), table.cast(old.schema)])
+            kept = [old[f.name] if f.name in old.column_names else pa.nulls(len(old), f.type) for f in table.schema]
+            kept = pa.table(kept, names=table.column_names).cast(table.schema).filter(keep)  # an earlier release had fewer columns
+            table = pa.concat_tables([kept, table])
         out[name] = table.sort_by([("series", "ascending"), (key, "ascending")]).combine_chunks()
     return out
 

@@ -24,10 +24,11 @@ from lvheng.core.problem import Problem, ProblemError
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a store: its name below the store, and its size in bytes."""
+    """A file of a store: its name below the store, its size in bytes, and when it was written (seconds since 1970)."""
 
     name: str
-    size: int
+    size: int = 0
+    modified: float = 0.0
 
 
 class Store:
@@ -82,7 +83,7 @@ class Store:
         """Files below ``folder`` whose names end so, in order of name; none when there is no such folder."""
         chosen = arrow_fs.FileSelector(self.path(folder), recursive=True, allow_not_found=True)
         found = [
-            File(i.path.removeprefix(self.base).lstrip("/"), i.size)
+            File(i.path.removeprefix(self.base).lstrip("/"), i.size, (i.mtime_ns or 0) / 1e9)
             for i in self.fs.get_file_info(chosen)
             if i.type == arrow_fs.FileType.File and i.path.endswith(suffix)
         ]

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-import duckdb
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 from django.utils import timezone
 
 from lvheng.core.problem import ProblemError
 from lvheng.telemetry import papers, register, services
 from lvheng.telemetry.clock import SHANGHAI
 from lvheng.telemetry.energy_gateway import settle
+from lvheng.telemetry.lake import Lake, day_of
 from lvheng.telemetry.models import Outlet, Watch
 
 log = logging.getLogger("lvheng.watch")
@@ -99,14 +99,10 @@ def _work(before: datetime | None, now: datetime) -> Round:
     return Round(alarms, leads, first)
 
 
-def changed_days(lake: Path, since: datetime | None) -> list[date]:
+def changed_days(lake: Path | str, since: datetime | None) -> list[date]:
     """Days of the lake with files written after ``since`` (None: all days)."""
-    out = []
-    for folder in sorted((lake / "values").glob("day=*")):
-        newest = max((p.stat().st_mtime for p in folder.glob("st=*/*.parquet")), default=0.0)
-        if newest and (since is None or newest >= since.timestamp() - 2):
-            out.append(date.fromisoformat(folder.name.removeprefix("day=")))
-    return out
+    files = Lake(lake).files()
+    return sorted({day_of(f.name) for f in files if since is None or f.modified >= since.timestamp() - 2})
 
 
 def keep_watch(every: float, goes_on: Callable[[], bool], tell: Callable[[str], None]) -> None:
@@ -119,7 +115,7 @@ def keep_watch(every: float, goes_on: Callable[[], bool], tell: Callable[[str], 
             done = round_of(holder)
             if done is not None and (done.alarms or done.leads):
                 tell(f"新报警{done.alarms}条，新疑点{done.leads}条")
-        except (ProblemError, DatabaseError, duckdb.Error, OSError, ValueError) as error:
+        except Exception as error:  # kept in the row and shown; the watch itself goes on
             tell(f"本轮汇总未完成，稍后再试：{error}")
             log.exception("watch")
         rest = max(every, 3 * (time.monotonic() - began))

@@ -31,7 +31,7 @@ from lvheng.telemetry.clock import SHANGHAI
 from lvheng.telemetry.energy_gateway import registers
 from lvheng.telemetry.energy_gateway.adapter import Adapter
 from lvheng.telemetry.ingest import ENERGY_SYSTEM
-from lvheng.telemetry.lake import connect
+from lvheng.telemetry.lake import Lake, connect
 from lvheng.telemetry.models import EnergyMeter
 
 INDICATOR = "metered_energy"
@@ -84,7 +84,8 @@ def quality(name: str) -> Decimal:
 def settle_changed(days: Iterable[date], now: datetime | None = None) -> list[str]:
     """Settle the months of those days that hold energy uploads; returns the months."""
     lake = services.lake_folder()
-    touched = {f"{d:%Y-%m}" for d in days if (lake / "values" / f"day={d}" / f"st={ENERGY_SYSTEM}").exists()}
+    home, here = Lake(lake), f"/st={ENERGY_SYSTEM}/"
+    touched = {f"{d:%Y-%m}" for d in days if any(here in f.name for f in home.files("values", d, d))}
     before = {
         f"{Period.parse(m).start - timedelta(days=1):%Y-%m}" for m in touched
     }  # a first reading ends the month before
@@ -95,7 +96,7 @@ def settle_changed(days: Iterable[date], now: datetime | None = None) -> list[st
 
 
 def settle(
-    month: str, *, now: datetime | None = None, lake: Path | None = None
+    month: str, *, now: datetime | None = None, lake: Path | str | None = None
 ) -> tuple[list[MeterMonth], Recorded | None]:
     """Settle one month of all meters; the figures of what is whole go into the ledger once the month is over."""
     period, now = Period.parse(month), now or timezone.now()

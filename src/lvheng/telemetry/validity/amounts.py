@@ -5,6 +5,8 @@ For amounts only: a substituted hour is never held against a limit and never cou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import narwhals as nw
 
 from lvheng.core.engine import Engine
@@ -75,6 +77,32 @@ def fill(grid: nw.LazyFrame, series: nw.LazyFrame, rules: Rules, on: Engine) -> 
     return filled.with_columns(amount=amount, basis=basis, window=nw.when(wanted).then(nw.col("window"))).select(
         *_GRID, "amount", "basis", "window"
     )
+
+
+def medians(grid: nw.LazyFrame, levels: Sequence[int], on: Engine) -> nw.LazyFrame:
+    """Series without amounts (pH): for each missing or invalid hour the median of as many valid hours before as are missing.
+
+    Out: series, hour, substitute (micro); hours without a valid hour before are left out.
+    """
+    sound = nw.col("state") == "valid"
+    frame = grid.filter(nw.col("series").is_in(list(levels))).with_columns(
+        sound=nw.when(sound).then(nw.lit(1)).otherwise(nw.lit(0)),
+        kept=nw.when(sound | (nw.col("state") == "stop")).then(nw.lit(1)).otherwise(nw.lit(0)),
+    )
+    frame = on.keep(
+        frame.with_columns(
+            rank=nw.col("sound").cum_sum().over(*_BY, order_by="hour"), run=nw.col("kept").cum_sum().over(*_BY, order_by="hour")
+        )
+    )  # fmt: skip
+    missing = frame.filter(nw.col("kept") == 0)
+    runs = missing.group_by("series", "run", "rank").agg(length=nw.len())
+    valid = frame.filter(nw.col("sound") == 1).select("series", nth="rank", value="mean")
+    window = runs.join(valid, on="series", how="inner").filter(
+        (nw.col("nth") <= nw.col("rank")) & (nw.col("nth") > nw.col("rank") - nw.col("length"))
+    )
+    middle = window.group_by("series", "run").agg(middle=nw.col("value").median())
+    middle = middle.select("series", "run", substitute=(nw.col("middle") + 0.5).floor().cast(nw.Int64))
+    return missing.select("series", "hour", "run").join(middle, on=["series", "run"], how="inner").drop("run")
 
 
 _GRID = (

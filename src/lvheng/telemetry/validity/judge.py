@@ -64,24 +64,36 @@ def silent(hours: nw.LazyFrame) -> nw.LazyFrame:
     return hours.filter(nw.col("state") == "missing").select("series", at=nw.col("hour"), value=none, limit=none)
 
 
-def constant(hours: nw.LazyFrame) -> nw.LazyFrame:
-    """Valid hours equal to the valid hour before, and that one: series, at, value, limit (null)."""
-    frame = hours.filter(nw.col("state") == "valid").with_columns(
-        before=nw.col("mean").shift(1).over("series", order_by="hour"), after=nw.col("mean").shift(-1).over("series", order_by="hour")
+def constant(hours: nw.LazyFrame, series: nw.LazyFrame, gas_hours: int, water_samples: int) -> nw.LazyFrame:
+    """Runs of equal valid hours: series, first, last, length, value, limit (null).
+
+    Gas is measured all the time: ``gas_hours`` neighbouring hours. A water analyser works by batches: ``water_samples`` valid
+    hours one after another, whatever hours of standstill or without data lie between.
+    """
+    kinds = series.filter(nw.col("kind") == "value").select("series", "medium")
+    frame = hours.filter((nw.col("state") == "valid") & ~nw.col("mean").is_null()).join(kinds, on="series", how="inner")
+    frame = frame.with_columns(
+        before=nw.col("mean").shift(1).over("series", order_by="hour"), hour_before=nw.col("hour").shift(1).over("series", order_by="hour")
     )  # fmt: skip
-    same = (nw.col("mean") == nw.col("before")).fill_null(False) | (nw.col("mean") == nw.col("after")).fill_null(False)
-    return frame.filter(same).select("series", at=nw.col("hour"), value="mean", limit=nw.lit(None, nw.Int64))
-
-
-def episodes(rows: nw.LazyFrame, at_least: int = 1, *, equal: bool = False) -> nw.LazyFrame:
-    """Neighbouring rows as one: series, first, last, length, value (largest), limit. ``equal``: of one value each."""
-    keys = ["series", "value"] if equal else ["series"]
-    frame = rows.with_columns(one=nw.lit(1, nw.Int64)).with_columns(
-        nth=nw.col("one").cum_sum().over(*keys, order_by="at")
+    apart = (nw.col("medium") == "gas") & (nw.col("hour") != nw.col("hour_before") + 1)
+    new = nw.when((nw.col("mean") != nw.col("before")) | apart).then(nw.lit(1)).otherwise(nw.lit(0))
+    frame = frame.with_columns(new=new).with_columns(run=nw.col("new").cum_sum().over("series", order_by="hour"))
+    found = frame.group_by("series", "medium", "run").agg(
+        first=nw.col("hour").min(), last=nw.col("hour").max(), length=nw.len(), value=nw.col("mean").max()
     )
-    frame = frame.with_columns(island=nw.col("at") - nw.col("nth"), held=nw.col("value"))
-    keys = ["series", "held", "island"] if equal else ["series", "island"]
-    found = frame.group_by(*keys).agg(
+    need = nw.when(nw.col("medium") == "gas").then(nw.lit(gas_hours)).otherwise(nw.lit(water_samples))
+    return found.filter(nw.col("length") >= need).select(
+        "series", "first", "last", "length", "value", limit=nw.lit(None, nw.Int64)
+    )
+
+
+def episodes(rows: nw.LazyFrame, at_least: int = 1) -> nw.LazyFrame:
+    """Neighbouring rows as one: series, first, last, length, value (largest), limit."""
+    frame = rows.with_columns(one=nw.lit(1, nw.Int64)).with_columns(
+        nth=nw.col("one").cum_sum().over("series", order_by="at")
+    )
+    frame = frame.with_columns(island=nw.col("at") - nw.col("nth"))
+    found = frame.group_by("series", "island").agg(
         first=nw.col("at").min(), last=nw.col("at").max(), length=nw.len(), value=nw.col("value").max(), limit=nw.col("limit").max()
     )  # fmt: skip
     return found.filter(nw.col("length") >= at_least).select("series", "first", "last", "length", "value", "limit")

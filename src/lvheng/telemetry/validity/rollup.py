@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import narwhals as nw
@@ -115,8 +116,8 @@ def sums(minutes: nw.LazyFrame) -> nw.LazyFrame:
     )  # fmt: skip
 
 
-def hours(minutes: nw.LazyFrame, series: nw.LazyFrame, rules: Rules) -> nw.LazyFrame:
-    """Hours by the 45-minute rule.
+def hours(minutes: nw.LazyFrame, series: nw.LazyFrame, rules: Rules, levels: Sequence[int] = ()) -> nw.LazyFrame:
+    """Hours by the 45-minute rule. ``levels``: series that have no amount (pH): their means are not weighted by flow.
 
     ``series``: series, kind, medium, interval (minutes a datum stands for), o2_reference (micro % or null).
     Out: series, hour, n, n_valid, n_stop, state (valid, stop, invalid), mean (micro; arithmetic for gas, flow-weighted
@@ -148,7 +149,8 @@ def hours(minutes: nw.LazyFrame, series: nw.LazyFrame, rules: Rules) -> nw.LazyF
         oxygen=_over(nw.col("o2"), nw.col("n_o2")),
         flow=nw.when(nw.col("n_flow") * nw.col("interval") >= need).then(_over(nw.col("flow"), nw.col("n_flow"))),
     )
-    by_flow = (nw.col("medium") == "water") & (nw.col("kind") == "value") & ~nw.col("weighted").is_null()
+    amounts = (nw.col("kind") == "value") & _not_in("series", levels)
+    by_flow = (nw.col("medium") == "water") & amounts & ~nw.col("weighted").is_null()
     frame = frame.with_columns(mean=nw.when(by_flow).then(nw.col("weighted")).otherwise(nw.col("plain")))
     frame = frame.with_columns(converted=_converted(rules), volume=nw.col("flow") * 3600)
     gas = _round(nw.col("mean").cast(nw.Float64) * nw.col("flow").cast(nw.Float64) * 3600e-12)
@@ -160,10 +162,14 @@ def hours(minutes: nw.LazyFrame, series: nw.LazyFrame, rules: Rules) -> nw.LazyF
     def kept(name: str) -> nw.Expr:
         return nw.when(fine).then(nw.col(name)).alias(name)
 
-    return frame.with_columns(mass=nw.when((nw.col("kind") == "value") & ~nw.col("flow").is_null()).then(amount)).select(
+    return frame.with_columns(mass=nw.when(amounts & ~nw.col("flow").is_null()).then(amount)).select(
         "series", nw.col("hour").cast(nw.Int32), *(nw.col(c).cast(nw.Int32) for c in ("n", "n_valid", "n_stop")), "state",
         *(kept(c) for c in ("mean", "weighted", "converted")), "oxygen", "flow", "volume", kept("mass"),
     )  # fmt: skip
+
+
+def _not_in(name: str, these: Sequence[int]) -> nw.Expr:
+    return ~nw.col(name).is_in(list(these)) if these else nw.lit(True)
 
 
 def _over(total: nw.Expr, count: nw.Expr) -> nw.Expr:

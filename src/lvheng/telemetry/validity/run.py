@@ -215,11 +215,12 @@ class Frames:
         self.on, self.rules = on, rules
         series = complete(series)
         self.series = on.load(series)
+        self.levels = [r["series"] for r in series.to_pylist() if r["medium"] == "water" and r["code"] in rules.median]
         self.state = on.load(state.factors(series, rules)) if state.wanted(series) else None
 
     def hours(self, values: nw.LazyFrame, days: pa.Table, late_until: datetime | None = None) -> nw.LazyFrame:
         minutes = rollup.minutes(values, self.series, self.on.load(days), self.rules, late_until, self.state)
-        return self.on.keep(rollup.hours(minutes, self.series, self.rules))
+        return self.on.keep(rollup.hours(minutes, self.series, self.rules, self.levels))
 
     def grid(self, hours: nw.LazyFrame, hours_of_clock: pa.Table, marks: pa.Table | None) -> nw.LazyFrame:
         marked = self.on.load(marks) if marks is not None and marks.num_rows else None
@@ -227,13 +228,26 @@ class Frames:
 
     def made(self, grid: nw.LazyFrame, before: nw.LazyFrame | None = None) -> dict[str, nw.LazyFrame]:
         """hours (filled grid), days and months. ``before``: filled or bare grid of earlier hours."""
-        whole = grid if before is None else nw.concat([before.select(*amounts._GRID), grid.select(*amounts._GRID)])
+        whole = grid if before is None else nw.concat([_like(before, grid), grid.select(*amounts._GRID)])
         filled = amounts.fill(whole, self.series, self.rules, self.on)
+        filled = self._levelled(filled, whole)
         if before is not None:
             filled = filled.join(grid.select("series", "hour"), on=["series", "hour"], how="inner")
         filled = self.on.keep(filled)
         days = self.on.keep(rollup.days(filled, self.series, self.rules))
         return {"hours": filled, "days": days, "months": rollup.months(days, self.series, self.rules)}
+
+    def _levelled(self, filled: nw.LazyFrame, whole: nw.LazyFrame) -> nw.LazyFrame:
+        """With ``substitute`` (micro): what a missing hour of a series without amounts is taken to have been."""
+        if not self.levels:
+            return filled.with_columns(substitute=nw.lit(None, nw.Int64))
+        return filled.join(amounts.medians(whole, self.levels, self.on), on=["series", "hour"], how="left")
+
+
+def _like(before: nw.LazyFrame, grid: nw.LazyFrame) -> nw.LazyFrame:
+    """Earlier hours, which are kept in wider integers, with the types that the grid has on this engine."""
+    types = grid.collect_schema()
+    return before.select(*(nw.col(n).cast(types[n]) for n in amounts._GRID))
 
 
 def ordered(frame: nw.LazyFrame, keys: Sequence[str]) -> nw.LazyFrame:
