@@ -59,6 +59,7 @@ def demo(seed: int | None, out: Path | None, load: bool, plan_id: str | None) ->
 
 
 def _load(plan_id: str | None, seed: int | None) -> None:
+    from lvheng.demo.certificates import load_certificates
     from lvheng.demo.filings import load_filings
     from lvheng.demo.services import demo_accounts, keep_county_targets, load_demo
     from lvheng.observations import view
@@ -73,6 +74,7 @@ def _load(plan_id: str | None, seed: int | None) -> None:
     report = load_demo(plan, view.catalogue(), advance, seed)
     keep_county_targets(plan)
     load_filings()
+    load_certificates()
     if live:
         click.echo("\r\033[K", nl=False, err=True)
     click.echo(f"演示数据：{report}。")

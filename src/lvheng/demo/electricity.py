@@ -33,7 +33,6 @@ class Electricity:
 
 def generate(city: City, accounts: Accounts, units: Units) -> Electricity:
     """Industrial units' electricity as used, small industry beside it, and what the other sectors use."""
-    numbers = city.parameters.energy
     metered = units.electricity()
     industry: dict[str, dict[Period, int]] = {}
     society: dict[str, dict[Period, int]] = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from lvheng.core.problem import Place, Problem, Severity
+from lvheng.core.problem import Place, Problem
 from lvheng.core.quantity import show
 from lvheng.plan.rules import HUNDRED, ONE, exact
 
@@ -47,7 +47,7 @@ class Year:
     gdp: Decimal | None
     feedstock: Decimal | None = None
     nonfossil: Decimal | None = None
-    carve_out: Decimal = ZERO
+    carve_out: Decimal | None = ZERO
     carve_out_gdp: Decimal = ZERO
     price_base: int | None = None
     place: Place = field(default_factory=Place)
@@ -85,7 +85,7 @@ def check(years: Iterable[Year]) -> list[Problem]:
         if y.energy is not None:
             if y.feedstock is not None and y.feedstock > y.energy:
                 problems.append(Problem("energy.deduction.feedstock", f"{where}原料用能大于能源消费总量", place=y.place, got=show(y.feedstock), wanted=f"不大于{show(y.energy)}", fix="核对原料用能。"))  # fmt: skip
-            parts = (y.feedstock or ZERO) + (y.nonfossil or ZERO) + y.carve_out
+            parts = (y.feedstock or ZERO) + (y.nonfossil or ZERO) + (y.carve_out or ZERO)
             if parts > y.energy:
                 problems.append(Problem("energy.deduction.total", f"{where}扣减合计大于能源消费总量", place=y.place, got=show(parts), wanted=f"不大于{show(y.energy)}", fix="核对各项扣减，查重复扣减。"))  # fmt: skip
         if y.price_base is not None and bases.setdefault(y.region, y.price_base) != y.price_base:
@@ -180,6 +180,7 @@ class Block:
     year: int
     contract: str = ""
     kwh_each: int = 1000
+    cross_province: bool = False
     place: Place = field(default_factory=Place)
 
     @property
@@ -246,24 +247,3 @@ def check_blocks(blocks: Sequence[Block], contracts: Sequence[Contract] = ()) ->
                 )
             )  # fmt: skip
     return problems
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a holder may count for a year, kWh, and the problems that keep the rest out."""
-
-    certificates: int
-    contracts: Decimal
-    severity: Severity | None = None
-
-
-def held(blocks: Sequence[Block], contracts: Sequence[Contract], holder: str, year: int) -> Held:
-    """Countable kWh of one holder and year: contracts, and certificates not delivered with a counted contract.
-
-    Raises nothing; when :func:`check_blocks` finds anything the sum is not to be used (``severity`` is set).
-    """
-    bad = check_blocks(blocks, contracts)
-    counted = {c.number for c in contracts}
-    kwh = sum(b.kwh for b in blocks if b.holder == holder and b.year == year and b.contract not in counted)
-    power = sum((c.kwh for c in contracts if c.holder == holder and c.year == year), ZERO)
-    return Held(kwh, power, Severity.BLOCKER if bad else None)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
+from django.db import connection
+
 from lvheng.core.codes import CodeList, load_codes
 from lvheng.core.period import Period
+from lvheng.energy import data
+from lvheng.energy.carbon import CO2, enterprise
 from lvheng.energy.data import rulebook_folder
+from lvheng.observations.models import Observation, Subject
 from lvheng.observations.view import View
 
 DIVISION_ENERGY = "industry_energy_division"  # 万吨标准煤, 等价, by month; item: two digits
@@ -44,3 +50,54 @@ def divisions(view: View, region: str, year: int) -> list[tuple[str, str]]:
         for code, name in _divisions(rulebook_folder())
         if code in known and any(view.value(DIVISION_ENERGY, region, p, code) is not None for p in periods)
     ]
+
+
+def filed_co2(view: View, region: str, period: Period) -> dict[str, CO2]:
+    """CO₂ by division from what the region's units filed of a period (enterprise method), as of the view's position.
+
+    Filed energy is 当量 tce by fuel; it is put back into the fuel's unit by the reference factor. A fuel without a
+    settled factor or a default CO₂ factor makes its division incomplete.
+    """
+    months = [m.code for m in period.months()]
+    known = data.carriers(period.year)
+    fuels, power = data.fuel_co2(period.year), data.power_co2(period.year)
+    used: dict[str, dict[str, Decimal]] = {}
+    for industry, item, scale, total in _filed(view, region, months[0], months[-1]):
+        division = used.setdefault(industry[:2], {})
+        division[item] = division.get(item, Decimal(0)) + Decimal(int(total)).scaleb(-scale)
+    found: dict[str, CO2] = {}
+    for code, tce in used.items():
+        burnt: list[tuple[str, str, Decimal]] = []
+        bought = {"electricity": Decimal(0), "heat": Decimal(0)}
+        for item, amount in tce.items():
+            carrier = known.get(item)
+            settled = carrier is not None and carrier.low == carrier.high
+            quantity = amount / carrier.low if carrier is not None and settled else amount
+            if item in bought and settled:
+                bought[item] += quantity
+            else:
+                burnt.append((carrier.name if carrier else item, carrier.co2 if carrier is not None and settled else "", quantity))  # fmt: skip
+        found[code] = enterprise(
+            burnt, fuels, bought["electricity"] * 10_000, power[0] if power else None, bought["heat"]
+        )
+    return found
+
+
+def _filed(view: View, region: str, first: str, last: str) -> list[tuple[str, str, int, int]]:
+    """(industry, fuel, scale, sum of mantissas) of the latest filed figures of the region's industrial units, in months."""
+    o, s = Observation._meta.db_table, Subject._meta.db_table
+    city = region == view.plan.header.city
+    codes = [p.code for p in view.plan.regions.parts(region)] if city else [region]
+    newer = (
+        f"SELECT 1 FROM {o} n WHERE n.subject_id = o.subject_id AND n.indicator = o.indicator AND n.period = o.period "
+        "AND n.item = o.item AND n.vintage > o.vintage AND n.posting_id <= %s"
+    )
+    sql = (
+        f"SELECT s.industry, o.item, o.scale, SUM(o.mantissa) FROM {s} s JOIN {s} r ON r.id = s.parent_id JOIN {o} o ON o.subject_id = s.id "
+        f"WHERE s.kind = 'unit' AND r.code IN ({', '.join(['%s'] * len(codes))}) AND s.industry BETWEEN '06' AND '47' "
+        "AND o.indicator = 'energy_use' AND o.period BETWEEN %s AND %s AND length(o.period) = 7 AND o.posting_id <= %s "
+        f"AND o.mantissa IS NOT NULL AND NOT EXISTS ({newer}) GROUP BY s.industry, o.item, o.scale"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*codes, first, last, view.position, view.position])
+        return cursor.fetchall()

@@ -129,13 +129,18 @@ def read_table(path: Path | str, columns: Sequence[Column]) -> Table:
         raise ProblemError(
             Problem("energy.table.unreadable", "文件打不开", place=Place(file=file.name), got=error.strerror or "", fix="核对文件名和权限。")
         ) from None  # fmt: skip
+    return read_bytes(data, file.name, columns)
+
+
+def read_bytes(data: bytes, name: str, columns: Sequence[Column]) -> Table:
+    """As :func:`read_table`, of a file's content; ``name`` is how problems call it."""
     if not data.strip():
         raise ProblemError(
-            Problem("energy.table.empty", "文件是空的", place=Place(file=file.name), fix="填写表头和数据后再试。")
+            Problem("energy.table.empty", "文件是空的", place=Place(file=name), fix="填写表头和数据后再试。")
         )
     workbook = data[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
     table = Table(workbook=workbook)
-    sheets = _sheets(file.name, data) if workbook else [("", _text_rows(file.name, data))]
+    sheets = _sheets(name, data) if workbook else [("", _text_rows(name, data))]
     seen: list[Any] = []
     for sheet, rows in sheets:
         for number, cells in rows[:_HEADER_SEARCH]:
@@ -144,17 +149,17 @@ def read_table(path: Path | str, columns: Sequence[Column]) -> Table:
                 twice = [c.title for c in columns if len(found.get(c.name, [])) > 1]
                 if twice:
                     raise ProblemError(
-                        Problem("energy.table.column_twice", "表头有重复的列", place=Place(file=file.name, sheet=sheet, row=number), got="、".join(twice), fix="每列只留一个。")
+                        Problem("energy.table.column_twice", "表头有重复的列", place=Place(file=name, sheet=sheet, row=number), got="、".join(twice), fix="每列只留一个。")
                     )  # fmt: skip
                 where = {name: positions[0] for name, positions in found.items()}
-                _fill(table, file.name, sheet, [r for r in rows if r[0] > number], columns, where)
+                _fill(table, name, sheet, [r for r in rows if r[0] > number], columns, where)
                 return table
             if len(found) > len(_match(seen, columns)) or not seen:
                 seen = cells
     have = _match(seen, columns)
     raise ProblemError(
         Problem(
-            "energy.table.header", "表头缺少必需的列", place=Place(file=file.name),
+            "energy.table.header", "表头缺少必需的列", place=Place(file=name),
             got="、".join(str(c) for c in seen if c not in (None, ""))[:120],
             wanted="、".join(f"{c.name}（{c.title}）" for c in columns if c.required and c.name not in have),
             fix="按列名补齐表头，中文或英文均可。",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from lvheng.core.problem import Place, Problem, ProblemError, stops
 from lvheng.energy import data
-from lvheng.energy.accounts import Account, Line, Pair, account
+from lvheng.energy.accounts import Account, Carrier, Line, Pair, account
 from lvheng.energy.carbon import CO2, enterprise
 from lvheng.energy.rules import coefficient
 from lvheng.energy.tabular import Column, read_table
@@ -63,14 +64,18 @@ def lines_of(path: Path | str, year: int) -> list[Line]:
 
 
 def account_of(path: Path | str, year: int) -> tuple[Account, CO2]:
-    """Account and CO₂ by the enterprise method, with the national electricity factor of the year or none.
+    """Account and CO₂ of a table."""
+    known = data.carriers(year)
+    lines = lines_of(path, year)
+    return account(lines, known, band_pct=data.measured_band(year)), emissions(lines, known, year)
+
+
+def emissions(lines: Sequence[Line], known: Mapping[str, Carrier], year: int) -> CO2:
+    """CO₂ by the enterprise method, with the national electricity factor of the year or none.
 
     Carbon balance of fuels: consumption (conversion input included) less feedstock, less what leaves as
     conversion output, less recovered energy, whose carbon was counted where it went in.
     """
-    known = data.carriers(year)
-    lines = lines_of(path, year)
-    found = account(lines, known, band_pct=data.measured_band(year))
     burnt = [
         (known[x.carrier].name, known[x.carrier].co2, (x.consumption or Decimal(0)) - x.feedstock - x.recovered - x.conversion_output)
         for x in lines if not known[x.carrier].secondary
@@ -79,11 +84,10 @@ def account_of(path: Path | str, year: int) -> tuple[Account, CO2]:
         x.carrier: (x.consumption or Decimal(0)) - x.conversion_output for x in lines if known[x.carrier].secondary
     }
     factor = data.power_co2(year)
-    emitted = enterprise(
+    return enterprise(
         burnt, data.fuel_co2(year), bought.get("electricity", Decimal(0)) * 10_000, factor[0] if factor else None,
         bought.get("heat", Decimal(0)),
     )  # fmt: skip
-    return found, emitted
 
 
 def as_dict(found: Account, emitted: CO2) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class Scheme(Dated):
     bands: tuple[Band, ...]
     source: SourceEntry
     note: str = ""
+    note_en: str = ""
 
     @property
     def key(self) -> str:

@@ -20,6 +20,7 @@ NAVIGATION = (
     ("regions", _("县区"), Permission.VIEW_PUBLIC),
     ("bodies", pgettext_lazy("navigation", "责任单位"), Permission.VIEW_PUBLIC),
     ("indicators", pgettext_lazy("navigation", "指标"), Permission.VIEW_PUBLIC),
+    ("energy_balance", pgettext_lazy("navigation", "能耗核算"), Permission.VIEW_PUBLIC),
     ("barometer", pgettext_lazy("navigation", "能耗双控"), Permission.VIEW_PUBLIC),
     ("outlets", pgettext_lazy("navigation", "在线监测"), Permission.VIEW_UNIT),
     ("rules", _("规则"), Permission.VIEW_PUBLIC),

@@ -89,6 +89,7 @@ def prepare(*, demo: bool) -> None:
             services.load_plans()
             services.load_published(progress=advance)
         if demo:
+            from lvheng.demo.certificates import load_certificates
             from lvheng.demo.filings import load_filings
             from lvheng.demo.services import keep_county_targets, load_demo
 
@@ -100,6 +101,7 @@ def prepare(*, demo: bool) -> None:
             with step("装入演示排口"):
                 load_outlets(view.current().plan)
                 load_filings()
+                load_certificates()
         with step("计算指标和进度"):
             view.current()
         with step("准备页面文件"):
