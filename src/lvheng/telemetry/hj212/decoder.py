@@ -156,10 +156,12 @@ def _parts(seg: bytes) -> tuple[str, str, str] | None:
 
 
 @lru_cache(maxsize=4096)
-def _too_long(sents: tuple[str, ...], quiet: frozenset[str]) -> list[Problem]:
+def _too_long(sents: tuple[str, ...], over: tuple[bool, ...], quiet: frozenset[str]) -> list[Problem]:
+    """The finding on those of the codes that have more decimals than the table allows."""
     note = Notes()
-    for sent in sents:
-        note("decimals_over", subject=sent)
+    for sent, is_over in zip(sents, over, strict=True):
+        if is_over:
+            note("decimals_over", subject=sent)
     return note.problems(quiet)
 
 
@@ -192,7 +194,7 @@ def _quick(qn: str, head: _Head, body: str, quiet: frozenset[str]) -> Packet | N
     findings = [*head.findings, *shape.findings]
     long = shape.long(groups)
     if any(long):
-        findings += _too_long(tuple(sent for sent, digits in zip(shape.limited, long, strict=True) if digits), quiet)
+        findings += _too_long(shape.limited, tuple(map(bool, long)), quiet)
     like = head.packet
     return Packet(
         {"QN": qn, **head.fields} if qn else head.fields.copy(), like.version, like.flag, like.pnum, like.pno, like.late, when,
