@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from lvheng.core.quantity import show
+from lvheng.filing.anchors import anchor
 from lvheng.filing.forms import Data, FilingProblem, Form, Row
 from lvheng.filing.forms.data import number
 from lvheng.filing.forms.entries import Column, Sheet
 from lvheng.filing.models import Remark
-from lvheng.filing.provenance import anchor
 
 MOST_ROWS = 200  # rows shown; longer sheets come by file
 BLANK = 3  # empty rows offered at the end of a sheet that may grow

@@ -18,6 +18,7 @@ from lvheng.core.formula.exact import total
 from lvheng.core.period import Period
 from lvheng.core.quantity import factor
 from lvheng.filing import content, review
+from lvheng.filing.anchors import anchor
 from lvheng.filing.forms.entries import Sum
 from lvheng.filing.models import Filing
 from lvheng.filing.sums import counts
@@ -124,8 +125,3 @@ def cells(observations: Iterable[Observation]) -> dict[int, FiledCell]:
         words = f"{form.code} {review.cell_words(form, (sheet, key, column))} 第{m[2]}版"
         found[pk] = FiledCell(url, words)
     return found
-
-
-def anchor(sheet: str, key: str, column: str) -> str:
-    """The place of a cell on a filing's page."""
-    return "c-" + re.sub(r"[^\w-]", "_", f"{sheet}-{key}-{column}")

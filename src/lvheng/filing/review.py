@@ -11,7 +11,7 @@ from lvheng.access.models import User
 from lvheng.access.roles import Permission, may
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.core.source import Confidence, Source
-from lvheng.filing import content, forms, rules
+from lvheng.filing import content, forms, rules, sums
 from lvheng.filing.forms import FiledFigure, Form
 from lvheng.filing.models import UNDER_REVIEW, Extension, Filing, FilingVersion, Remark
 from lvheng.filing.services import locked, move, need, note, refuse
@@ -138,7 +138,7 @@ def pass_clean(user: User, chosen: Iterable[tuple[int, int]]) -> tuple[list[int]
     for filing_id, number in chosen:
         try:
             found = FilingVersion.objects.select_related("filing").filter(filing_id=filing_id, number=number).first()
-            if found is None or risk_of(found):
+            if found is None or risk_of(found) or _differs(found):
                 raise refuse(
                     "review.not_clean",
                     "有审核提示的填报须逐份审核",
@@ -150,6 +150,12 @@ def pass_clean(user: User, chosen: Iterable[tuple[int, int]]) -> tuple[list[int]
         except ProblemError as error:
             problems += error.problems
     return passed, problems
+
+
+def _differs(version: FilingVersion) -> bool:
+    """Whether a figure is at odds with what was filed below."""
+    form = content.form_of(version.filing)
+    return bool(form.sums) and any(s.wrong for s in sums.beside(version.filing, form, forms.load(version.data) or {}))
 
 
 def risk_of(version: FilingVersion) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lvheng.core.period import Period
 from lvheng.filing import content, forms
+from lvheng.filing.anchors import anchor
 from lvheng.filing.forms import Balance, Form
 from lvheng.filing.forms.data import number
 from lvheng.filing.forms.entries import Column, Sum
@@ -22,6 +23,10 @@ class Beside:
     balance: Balance
     filed: int
     due: int
+
+    @property
+    def anchor(self) -> str:
+        return anchor(self.entry.sheet, "", self.entry.column)
 
     @property
     def wrong(self) -> bool:

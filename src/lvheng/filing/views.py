@@ -25,7 +25,7 @@ from lvheng.access.models import User
 from lvheng.access.roles import Permission, may
 from lvheng.core.period import Period
 from lvheng.core.problem import Problem, ProblemError, Severity
-from lvheng.filing import content, duties, evidence, forms, imports, registry, review, security, services, tokens
+from lvheng.filing import content, duties, evidence, forms, imports, registry, review, security, services, sums, tokens
 from lvheng.filing.grid import Sight, grids
 from lvheng.filing.models import BODY_KINDS, DISCHARGER_CLASSES, ENERGY_CLASSES, Body, Filing, FilingVersion, ImportJob
 from lvheng.filing.services import refuse
@@ -425,6 +425,8 @@ def import_act(request: HttpRequest, pk: int, job: int, name: str) -> HttpRespon
         elif name == "undo":
             imports.undo(person(request), pk, job)
             messages.success(request, _("已撤销这次导入。"))
+        elif name == "again":
+            return redirect(imports.again(person(request), pk, job))
         else:
             raise refuse("action.unknown", "没有这个操作")
     except ProblemError as error:
@@ -506,7 +508,7 @@ def review_page(request: HttpRequest, it: Filing, problems: list[Problem] | None
         "turn": turn, "own": version.submitted_by_id == person(request).pk, "against": against, "sides": [(n, COMPARISONS[n], sides[n] is not None) for n in COMPARISONS],
         "remarks": [(r, review.cell_words(form, (r.sheet, r.key, r.column))) for r in remarks], "cell": "\x1f".join(cell), "cell_words": review.cell_words(form, cell),
         "answers": it.answers.filter(ended_at=None), "attachments": it.attachments.all(), "differences": forms.compare(sides[against], data) if sides[against] is not None else None,
-        "final": (turn and it.state == "county_reviewed") or "county" not in form.entry.reviewers, "risk": review.risk_of(version), "next": _next_after(request, it),
+        "sums": [] if version.nil else sums.beside(it, form, data), "final": (turn and it.state == "county_reviewed") or "county" not in form.entry.reviewers, "risk": review.risk_of(version), "next": _next_after(request, it),
     }  # fmt: skip
     return render(request, "filing/review.html", context, status=status_of(problems) if problems else 200)
 

@@ -29,6 +29,7 @@ from lvheng.filing.forms.problems import Collector, FilingProblem
 
 Answers = Mapping[tuple[str, str, str, str], str]  # (check, sheet, key, column) → reason
 SLIP = "unit_slip"
+FEW = 12  # rows up to which looking at each exactly is quicker than screening
 _FORMULA = re.compile(r"[=@]|[+\-][^\d.\s]")
 _ERRORS = {"#N/A", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NAME?", "#NULL!", "#GETTING_DATA", "#SPILL!", "#CALC!"}
 _PHONE = re.compile(r"(\+?86[- ]?)?(1[3-9]\d{9}|0\d{2,3}[- ]?\d{7,8}([-—转]\d{1,6})?|\d{7,8}|400[- ]?\d{3}[- ]?\d{4})")
@@ -645,6 +646,8 @@ class _Checker:
             first = 0 if sheet is not None and sheet.record and self.values.table("", sheet.sheet).rows else None
             return iter([first])
         count = len(self.values.table("", sheet.sheet).rows)
+        if count <= FEW:
+            return iter(range(count))
         found = expression.suspects(
             test.node, self.values.floats(test.refs, sheet), rule.tolerance, rule.relative, count
         )
