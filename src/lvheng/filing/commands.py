@@ -197,12 +197,12 @@ def remind(dry_run: bool, day: datetime | None) -> None:
 
     when = day.date() if day else timezone.localdate()
     if not dry_run:
-        click.echo(reminders.run(when) + "。" + reminders.way() + "。")
+        click.echo(reminders.run(when) + "。" + reminders.way())
         return
     found = reminders.drafts(when)
     for draft in found:
         click.echo(f"{draft.person.email}\t{draft.person.full_name}\t{draft.subject}")
-    click.echo(f"共{len(found)}封，没有写，也没有寄。{reminders.way()}。")
+    click.echo(f"共{len(found)}封，没有写，也没有寄。{reminders.way()}")
 
 
 commands = [forms, remind]

@@ -20,6 +20,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from lvheng.access import services as people
 from lvheng.access import site
@@ -32,7 +34,7 @@ from lvheng.filing.services import refuse
 
 SETTING = "reminders"
 USUAL = {"before": [7, 1], "after": [1, 7, 30], "digest": "daily"}
-DIGESTS = {"daily": "每个工作日", "weekly": "每周一", "never": "不寄"}
+DIGESTS = {"daily": gettext_noop("每个工作日"), "weekly": gettext_noop("每周一"), "never": gettext_noop("不寄")}
 FURTHEST, MOST = 60, 6  # days from the deadline; stages on each side
 TRIES = 5  # of sending a letter that the mail server did not take
 AGAIN = timedelta(minutes=30)  # between two tries
@@ -125,8 +127,8 @@ def _mark(duty: Duty) -> tuple[str, int, str, date]:
 
 
 def _reminder_words(person: User, items: Sequence[tuple[Duty, int]], day: date) -> tuple[str, str]:
-    late = [d for d, _ in items if d.due < day]
-    soon = [d for d, _ in items if d.due >= day]
+    late = [d for d, _stage in items if d.due < day]
+    soon = [d for d, _stage in items if d.due >= day]
     parts = ([f"{len(late)}张报表已逾期"] if late else []) + (
         [f"{len(soon)}张报表将到期，最早{_day(soon[0].due)}"] if soon else []
     )
@@ -311,12 +313,11 @@ def way() -> str:
     """How mail leaves this site, in words."""
     match settings.EMAIL_BACKEND.rsplit(".", 1)[-2]:
         case "django.core.mail.backends.smtp":
-            return (
-                f"经邮件服务器 {settings.EMAIL_HOST}:{settings.EMAIL_PORT} 寄出，发件人 {settings.DEFAULT_FROM_EMAIL}"
-            )
+            given = {"server": f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}", "sender": settings.DEFAULT_FROM_EMAIL}
+            return _("经邮件服务器 %(server)s 寄出，发件人 %(sender)s。") % given
         case "django.core.mail.backends.filebased":
-            return "没有设置邮件服务器：邮件只写成文件，不会寄给任何人"
-    return "没有设置邮件服务器：邮件只显示在终端，不会寄给任何人"
+            return _("没有设置邮件服务器：邮件只写成文件，不会寄给任何人。")
+    return _("没有设置邮件服务器：邮件只显示在终端，不会寄给任何人。")
 
 
 def goes_out() -> bool:
