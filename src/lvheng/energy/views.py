@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
+from lvheng.access.roles import Permission, may
 from lvheng.core.period import Kind, Period
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.core.rulebook import Version
@@ -26,6 +27,9 @@ from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
 from lvheng.shell.templatetags.figures import address
 
 TOLERANCE = Decimal(2)  # per cent of what is available; a larger statistical difference is told
+EXPLAINED = {
+    Series.MEASURED: "energy_intensity", Series.LESS_FEEDSTOCK: "energy_intensity_less_feedstock", Series.LESS_NONFOSSIL: "energy_intensity_assessed",
+}  # fmt: skip
 MEASURES = ("equivalent", "calorific", "physical")
 GROUP_NAMES = {"coal": "煤炭", "oil": "石油", "gas": "天然气", "power": "电力", "heat": "热力", "other": "其他"}
 
@@ -70,6 +74,11 @@ def _year(request: HttpRequest, years: Sequence[int], fallback: int | None = Non
     if asked.isdigit() and int(asked) in years:
         return int(asked)
     return fallback if fallback in years else (years[0] if years else 0)  # type: ignore[return-value]
+
+
+def _known_years(sight: Sight, region: str, years: Sequence[int], code: str = "energy_total") -> list[int]:
+    """The years for which a figure is complete, in order, for a chart."""
+    return [y for y in sorted(years) if sight.view.value(code, region, Period.of_year(y)) is not None]
 
 
 def _last_complete(sight: Sight, region: str, years: Sequence[int]) -> int | None:
@@ -198,7 +207,7 @@ def fuels(request: HttpRequest) -> HttpResponse:
     title = _("%(region)s%(year)s年分品种能源消费量") % {"region": _place(sight, region), "year": year}
     table = Table(columns, rows, title=title, notes=notes(sight, said), foot=foot if rows else None, empty=_("该地区该年没有分品种数据。"), filterable=False)  # fmt: skip
     series: dict[str, list[float | None]] = {}
-    past_years = sorted(years)
+    past_years = _known_years(sight, region, years)
     for y in past_years:
         of_year = Sheet(sight.view, region, y)
         for group, name in GROUP_NAMES.items():
@@ -262,7 +271,7 @@ def sectors(request: HttpRequest) -> HttpResponse:
     if total is not None and told is not None and abs(total - told) > Decimal("0.01"):
         problems.append(Problem("energy.sectors.total", "各部门之和与能源消费总量不符", got=f"{total:.4f}", wanted=f"{told:.4f}万吨标准煤", fix="核对分部门数。"))  # fmt: skip
     counties = _county_table(sight, period) if region == sight.plan.header.city else None
-    past_years = sorted(years)
+    past_years = _known_years(sight, region, years)
     series = [
         {"name": words.word(title), "values": [None if (v := added([energy(p, Period.of_year(y)) for p in parts])) is None else float(v) for y in past_years]}
         for title, parts in SECTORS.items()
@@ -357,7 +366,7 @@ def industries(request: HttpRequest) -> HttpResponse:
     )
     table = Table(columns, rows, title=title, notes=notes(sight, said), foot=foot if rows else None, empty=_("该地区该期没有分行业数据。"), filterable=False)  # fmt: skip
     largest = sorted(((r["energy"].value or Decimal(0), r["code"], r["division"]) for r in rows), reverse=True)[:4]
-    span_years = sorted(years)
+    span_years = _known_years(sight, region, years, "industry_energy")
     series = [
         {"name": name, "values": [None if (v := view.value(DIVISION_ENERGY, region, Period.of_year(y), code)) is None else float(v) for y in span_years]}
         for _e, code, name in largest
@@ -386,7 +395,7 @@ def deductions(request: HttpRequest) -> HttpResponse:
     for s in Series:
         short = {"measured": _("原口径"), "less_feedstock": _("扣原料"), "less_nonfossil": _("扣原料和非化石")}[s.value]
         columns += [Column(f"{s.value}_energy", short, "万吨标准煤", 2, True), Column(f"{s.value}_intensity", _("强度"), "吨标准煤/万元", 4, True), Column(f"{s.value}_decline", _("比基年下降"), "%", 2, True)]  # fmt: skip
-    columns += [Column("assessed", _("总量考核口径"), "万吨标准煤", 2, True)]
+    columns += [Column("assessed", _("总量考核口径"), "万吨标准煤", 2, True), *([Column("serials", _("绿证编号"))] if may(sight.actor, Permission.VIEW_UNIT) else [])]  # fmt: skip
     rows = []
     for code, found in accounts.items():
         for y in found.years:
@@ -396,13 +405,20 @@ def deductions(request: HttpRequest) -> HttpResponse:
             row: dict[str, Any] = {
                 "region": _place(sight, code), "year": str(y.year), "energy": Cell(y.energy, url=link["energy"]), "feedstock": Cell(y.feedstock, url=link["feedstock"], reason=_not_filed()),
                 "physical": Cell(part.physical, url=link["physical"], reason=_not_filed()),
-                "certificates": Cell(part.certificates, url=address({"sight": sight}, "certificates") + f"?holder={code}&year={y.year}" if sight.actor.signed_in else "", reason=part.reason),
+                "certificates": Cell(part.certificates, url=explained(sight, "nonfossil_deducted", code, period), reason=part.reason),
+                "serials": Cell(_("登记簿"), url=address({"sight": sight}, "certificates") + f"?holder={code}&year={y.year}") if may(sight.actor, Permission.VIEW_UNIT) else "",
                 "carve": Cell(part.carve_out, url=link["carve"], reason=_not_filed()), "assessed": Cell(sight.view.value("energy_total_assessed", code, period), url=link["assessed"], reason=_not_filed()),
             }  # fmt: skip
             for s in Series:
                 got = found.series[y.year, s]
                 why = _("不完整：缺少扣减项数据，不以零代替。")
-                row |= {f"{s.value}_energy": Cell(got.energy, reason=why), f"{s.value}_intensity": Cell(got.intensity, reason=why), f"{s.value}_decline": Cell(got.decline, reason=why)}  # fmt: skip
+                # the explained indicators know no carve-out; where there is one the sum stands in the row itself
+                level = EXPLAINED[s] if not part.carve_out else ""
+                to = {n: explained(sight, level + n, code, period) if level else "" for n in ("", "_decline")}
+                row |= {
+                    f"{s.value}_energy": Cell(got.energy, reason=why), f"{s.value}_intensity": Cell(got.intensity, url=to[""], reason=why),
+                    f"{s.value}_decline": Cell(got.decline, url=to["_decline"], reason=why),
+                }  # fmt: skip
             rows.append(row)
     said = [
         _("扣减在基年和目标年同口径进行，地区生产总值不作调整（发改环资〔2022〕803号）。"),
@@ -415,12 +431,18 @@ def deductions(request: HttpRequest) -> HttpResponse:
         found = accounts[region]
         shown = [y.year for y in found.years]
         series = [
-            {"name": {"measured": _("原口径"), "less_feedstock": _("扣原料"), "less_nonfossil": _("扣原料和非化石")}[s.value], "values": [None if (v := found.series[y, s].decline) is None else round(float(v), 3) for y in shown]}
+            {"name": {"measured": _("原口径"), "less_feedstock": _("扣原料"), "less_nonfossil": _("扣原料和非化石")}[s.value], "values": [None if (v := found.series[y, s].intensity) is None else round(float(v), 4) for y in shown]}
             for s in Series
         ]  # fmt: skip
-        chart = {"periods": [str(y) for y in shown], "unit": "%", "places": 2, "series": series, "space": 140}
+        chart = {
+            "periods": [str(y) for y in shown],
+            "unit": words.unit_label("吨标准煤/万元"),
+            "places": 4,
+            "series": series,
+            "space": 160,
+        }
     rules = _rules(sight, header.city, sight.view.today, (f"deduction.{n}" for n in ("feedstock", "renewable_increment", "nonfossil", "certificate_cap", "carve_out", "carve_out_removes_value_added")))  # fmt: skip
     return _answer(
         request, sight, region, table, heading=_("扣减口径"), lead=_("原口径、扣除原料用能、再扣除非化石能源，逐年并列；缺少扣减项的显示不完整。"), all_regions=True, problems=problems,
-        chart=chart, chart_title=_("%s强度累计下降：三种口径") % ("" if region == "all" else _place(sight, region)), rules=rules,
+        chart=chart, chart_title=_("%s能耗强度：三种口径") % ("" if region == "all" else _place(sight, region)), rules=rules,
     )  # fmt: skip
