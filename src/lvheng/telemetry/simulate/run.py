@@ -122,7 +122,8 @@ class Line:
                     self._writer.write(frame)
                 begin += timedelta(minutes=logger.interval)
         if command is None or command.kind != "notice":
-            self._writer.write(hj212.answer("9012", mn=logger.mn, qn=packet.qn, result="1", version=version))
+            result = "100" if command is not None and command.history and packet.cn != "2051" else "1"  # no such data
+            self._writer.write(hj212.answer("9012", mn=logger.mn, qn=packet.qn, result=result, version=version))
         self.report.answered_requests += 1
         await self._writer.drain()
 
