@@ -87,7 +87,8 @@ def adopt(request: HttpRequest) -> HttpResponse:
         return denied(request)
     mn = request.POST.get("mn", "")
     try:
-        if mn not in {s.mn for s in register.strangers()}:
+        unplaced = register.device(mn) is not None and not Outlet.objects.filter(mn=mn).exists()
+        if not unplaced and mn not in {s.mn for s in register.strangers()}:
             raise ProblemError(
                 Problem("telemetry.device.stranger", "没有这台未登记设备", got=mn[:40], fix="刷新页面后再试。")
             )
@@ -190,7 +191,7 @@ class OutletForm(modelform_factory(Outlet, fields=FIELDS)):  # type: ignore[misc
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             del self.fields["code"]  # stands in addresses and in the ledger
-        self.fields["since"].widget = forms.DateInput(attrs={"type": "date"})
+        self.fields["since"].widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
 
 FactorForm = modelform_factory(Factor, fields=FACTOR_FIELDS)
@@ -216,21 +217,17 @@ def outlet_edit(request: HttpRequest, code: str = "") -> HttpResponse:
     form = OutletForm(data, instance=found)
     parts = [FactorForm(data, instance=f, prefix=f"f{f.pk}") for f in factors]
     if data is not None:
-        if problems := _problems(form, *parts):
+        text = data.get("new_codes", "")
+        wanted = tuple(c for c in text.replace("，", " ").replace("、", " ").replace(",", " ").split() if c)
+        problems = _problems(form, *parts)
+        if unknown := [c for c in wanted if c not in hj212.tables().codes]:
+            problems.append(Problem("telemetry.outlet.code", "没有这个因子代码", got="、".join(unknown)[:80], wanted="如 a21002、w01018", fix="按 HJ 212 附录的代码填写。"))  # fmt: skip
+        if problems:
             return problem_page(request, problems)
         with transaction.atomic():
             saved = form.save()
             for part in parts:
                 part.save()
-            wanted = tuple(
-                c
-                for c in data.get("new_codes", "").replace("，", ",").replace("、", ",").replace(" ", ",").split(",")
-                if c
-            )
-            unknown = [c for c in wanted if c not in hj212.tables().codes]
-            if unknown:
-                transaction.set_rollback(True)
-                return problem_page(request, [Problem("telemetry.outlet.code", "没有这个因子代码", got="、".join(unknown)[:80], wanted="如 a21002、w01018")])  # fmt: skip
             register.add_factors(saved, wanted)
             append_event(
                 actor.name, "更改排口" if found else "登记排口", saved.code, {n: str(getattr(saved, n)) for n in FIELDS}

@@ -28,6 +28,7 @@ from lvheng.telemetry.models import Factor, Outlet
 SYSTEMS = {"31": "gas", "32": "water"}
 FLOWS = {"a00000", "w00000"}
 OXYGEN = "a19001"
+UNITS = {"毫克/立方米": "mg/m3", "毫克/升": "mg/L", "升/秒": "L/s", "立方米/秒": "m3/s", "无量纲": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ def add_factors(outlet: Outlet, codes: tuple[str, ...]) -> int:
         kind = "flow" if code in FLOWS else "o2" if code == OXYGEN else "value"
         known = table[code]
         _factor, new = Factor.objects.get_or_create(
-            outlet=outlet, code=code, defaults={"name": known.name, "kind": kind, "unit": known.unit_conc[:12]}
+            outlet=outlet, code=code, defaults={"name": known.name, "kind": kind, "unit": UNITS.get(known.unit_conc, known.unit_conc)[:12]}
         )
         made += new
     return made

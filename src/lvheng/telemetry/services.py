@@ -251,6 +251,8 @@ def raise_alarms(hours: pa.Table, days: pa.Table, now: datetime | None = None) -
         for e in sorted(found, key=lambda x: (x.series, x.first)):
             first, last, end = moment(e.first), moment(e.last), reach[e.series][1]
             value, limit = (None if v is None else Decimal(v) / MICRO for v in (e.value, e.limit))
+            if e.kind == "exceedance" and factors[e.series].outlet.medium == "water":
+                end = _midnight(end.astimezone(SHANGHAI).date())  # water is judged by whole days
             over = None if last >= end else last
             touching = [a for a in known.get((e.kind, e.series), ()) if a.first <= last and a.last >= first]
             if touching:
@@ -497,7 +499,7 @@ def refresh(first: date, last: date, mns: Collection[str] | None = None, now: da
         )  # fmt: skip
         fresh = {name: run.read(out, name) for name in run.TABLES}
     over = min(hour_of(now - settle), ((last - run.EPOCH).days + 1) * 24)
-    fresh = _within(fresh, over)
+    fresh = _within(fresh, over, _known_before(folder, (first - run.EPOCH).days * 24))
     whole = _merged(folder, fresh, series["series"], (first - run.EPOCH).days)
     _put(folder, whole, {"rules": list(rules.refs), "last": str(last)})
     alarms = raise_alarms(fresh["hours"], fresh["days"], now)
@@ -509,6 +511,7 @@ def refresh(first: date, last: date, mns: Collection[str] | None = None, now: da
     )
 
 
+NEVER = 2**31
 SCREENED_DAYS = 62  # looked at by the screens: the longest base line, and what patched data may still change
 
 
@@ -520,17 +523,31 @@ class Refreshed:
     leads: int
 
 
-def _within(tables: dict[str, pa.Table], over: int) -> dict[str, pa.Table]:
-    """Tables without the hours and days that are not over, and without what came before an outlet was connected."""
+def _within(tables: dict[str, pa.Table], over: int, earlier: set[int]) -> dict[str, pa.Table]:
+    """Tables without the hours and days that are not over, and without what came before an outlet was connected: before its
+    date, or before its first data where none is set and it is not among the ``earlier``."""
     connected = Factor.objects.exclude(outlet__since=None).values_list("pk", "outlet__since")
-    joined = {pk: (since - run.EPOCH).days for pk, since in connected if since is not None}
+    joined = {pk: (since - run.EPOCH).days * 24 for pk, since in connected if since is not None}
+    hours = tables["hours"]
+    heard = hours.filter(pc.greater(hours["n"], 0)).group_by("series").aggregate([("hour", "min")]).to_pylist()
+    for row in heard:
+        if row["series"] not in earlier:
+            joined.setdefault(row["series"], row["hour_min"])
     cut = dict(tables)
-    for name, key, end, size in (("hours", "hour", over, 24), ("days", "day", over // 24, 1)):
+    for name, key, end, size in (("hours", "hour", over, 1), ("days", "day", over // 24, 24)):
         table = tables[name]
         table = table.filter(pc.less(table[key], end))
-        begin = np.array([joined.get(s, 0) * size for s in table["series"].to_pylist()], dtype=np.int64)
+        begin = np.array([joined.get(s, 0 if s in earlier else NEVER) // size for s in table["series"].to_pylist()], dtype=np.int64)
         cut[name] = table.filter(pa.array(table[key].to_numpy() >= begin))
     return cut
+
+
+def _known_before(folder: Path, hour: int) -> set[int]:
+    """Series that the folder holds hours of before ``hour``."""
+    path = folder / "hours.parquet"
+    if not path.exists():
+        return set()
+    return set(pq.read_table(path, columns=["series"], filters=[("hour", "<", hour)])["series"].unique().to_pylist())
 
 
 def _merged(folder: Path, fresh: dict[str, pa.Table], series: pa.ChunkedArray, first_day: int) -> dict[str, pa.Table]:
@@ -544,7 +561,9 @@ def _merged(folder: Path, fresh: dict[str, pa.Table], series: pa.ChunkedArray, f
             old = pq.read_table(path)
             keep = pc.invert(pc.and_(pc.is_in(old["series"], replaced), pc.greater_equal(old[key], begin)))
             kept = [old[f.name] if f.name in old.column_names else pa.nulls(len(old), f.type) for f in table.schema]
-            kept = pa.table(kept, names=table.column_names).cast(table.schema).filter(keep)  # an earlier release had fewer columns
+            kept = (
+                pa.table(kept, names=table.column_names).cast(table.schema).filter(keep)
+            )  # an earlier release had fewer columns
             table = pa.concat_tables([kept, table])
         out[name] = table.sort_by([("series", "ascending"), (key, "ascending")]).combine_chunks()
     return out

@@ -150,7 +150,7 @@ def outlets(request: HttpRequest) -> HttpResponse:
             dots.append([float(o.longitude), float(o.latitude), state, o.name, url])
     rows = [r for _order, _name, r in sorted(sortable, key=lambda x: x[:2])]
     table = Table(
-        _columns(),
+        _columns(bool(now)),
         rows,
         title=_("在线监测排口"),
         name=_("在线监测排口"),
@@ -180,12 +180,14 @@ def outlets(request: HttpRequest) -> HttpResponse:
     )  # fmt: skip
 
 
-def _columns() -> list[Column]:
-    return [
+def _columns(live: bool) -> list[Column]:
+    """``live``: the gateway has last values of some of them."""
+    found = [
         Column("outlet", _("排口")), Column("state", _("状态")), Column("values", _("最近一小时"), wide=True), Column("now", _("实时值"), wide=True),
         Column("effective", _("传输有效率"), "%", 2, True), Column("transmission", _("传输率"), "%", 2, True), Column("validity", _("有效率"), "%", 2, True),
         Column("leads", _("疑点"), number=True, places=0), Column("region", _("地区")), Column("medium", _("类别")), Column("unit", _("排污单位")),
     ]  # fmt: skip
+    return found if live else [c for c in found if c.key != "now"]
 
 
 def unit_words(unit: str) -> str:

@@ -49,8 +49,8 @@ def take_turn(holder: str, now: datetime | None = None) -> bool:
     return bool(free.update(holder=holder, until=now + LEASE))
 
 
-def give_up(holder: str) -> None:
-    Watch.objects.filter(name=NAME, holder=holder).update(until=timezone.now(), holder="")
+def give_up(holder: str, now: datetime | None = None) -> None:
+    Watch.objects.filter(name=NAME, holder=holder).update(until=now or timezone.now(), holder="")
 
 
 def round_of(holder: str, now: datetime | None = None) -> Round | None:
@@ -71,7 +71,7 @@ def round_of(holder: str, now: datetime | None = None) -> Round | None:
         Watch.objects.filter(name=NAME).update(fault=words[:2000], started=None, finished=timezone.now())
         raise
     finally:
-        give_up(holder)
+        give_up(holder, now)
     Watch.objects.filter(name=NAME).update(fault="", finished=timezone.now(), alarms=done.alarms, leads=done.leads)
     return done
 
