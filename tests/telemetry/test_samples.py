@@ -1,7 +1,7 @@
-"""Real measurements of foreign plants through the whole path, when a folder of them is given by ``LVHENG_SAMPLES``.
+"""Real measurements of foreign plants through the whole path, from the project's own ``data/telemetry-samples``.
 
-The files are not part of this project (steel works 15-minute energy, UCI 851; waste-water plant daily, Melbourne Water
-Eastern Treatment Plant; gas turbine NOx hourly, UCI 551). What goes in must come out: every value with its digits.
+Steel works 15-minute energy (UCI 851), waste-water plant daily (Melbourne Water Eastern Treatment Plant), gas turbine NOx
+hourly (UCI 551). What goes in must come out: every value with its digits.
 """
 
 import asyncio
@@ -9,13 +9,10 @@ import csv
 import gzip
 import io
 import json
-import os
 from collections import Counter
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-
-import pytest
 
 from lvheng.telemetry import hj212
 from lvheng.telemetry.devices import Device, MemoryRegistry
@@ -27,16 +24,13 @@ from lvheng.telemetry.lake import Lake, connect
 from .energy_gateway.test_adapter import post
 from .gateway.support import Client, running
 
-SAMPLES = os.environ.get("LVHENG_SAMPLES", "")
-pytestmark = pytest.mark.skipif(
-    not SAMPLES, reason="LVHENG_SAMPLES names no folder of samples: real plants are NOT run"
-)
+SAMPLES = Path(__file__).parents[2] / "data" / "telemetry-samples"
 LONG_AGO = Clock(past=timedelta(days=40_000))
 MN = "F" * 24
 
 
 def table(pattern):
-    path = next(Path(SAMPLES).glob(pattern))
+    path = next(SAMPLES.glob(pattern))
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
 
@@ -48,8 +42,8 @@ def through_the_gateway(tmp_path, st, cn, rows):
     async def run():
         async with running(tmp_path, registry.devices.values()) as (_gateway, port):
             client = await Client.connect(port)
-            for at in range(0, len(rows), 200):
-                part = rows[at : at + 200]
+            for at in range(0, len(rows), 1000):
+                part = rows[at : at + 1000]
                 for when, values in part:
                     factors = [(code, {suffix: text, "Flag": "N"}) for code, suffix, text in values]
                     client.send(

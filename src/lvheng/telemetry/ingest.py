@@ -173,6 +173,7 @@ class Decoder:
         self.live = live
         self.clock = clock or Clock()
         self.records = 0
+        self._own: set[str] = set()
         self.refused: dict[str, Problem] = {}  # streams that another journal's are in the lake under the name of
         self._kernel: Any = None
         if compiled:
@@ -186,18 +187,24 @@ class Decoder:
         return data.get("segment", 1), data.get("position", 0)
 
     def _reach(self, stream: str, segment: int, position: int) -> None:
-        data = {"segment": segment, "position": position, "journal": journal_id(self.journal_root, stream)}
-        self.lake.store.write(f"checkpoint/{stream}.json", json.dumps(data).encode())
+        reach(self.lake, stream, segment, position, journal_id(self.journal_root, stream))
 
     def _mine(self, stream: str) -> bool:
         """Whether the stream's name in the lake is this journal's; if not, it is left alone and said once."""
-        owner = checkpoint(self.lake, stream).get("journal")
-        if owner is None or owner == journal_id(self.journal_root, stream):
+        if stream in self._own:
+            return True
+        found, mine = checkpoint(self.lake, stream), journal_id(self.journal_root, stream)
+        if found.get("journal") is None:  # claimed before anything is written under the name
+            reach(self.lake, stream, found.get("segment", 1), found.get("position", 0), mine)
+            found = checkpoint(self.lake, stream)
+        if found["journal"] == mine:
+            self._own.add(stream)
             return True
         if stream not in self.refused:
             self.refused[stream] = Problem(
                 "telemetry.lake.stream", "数据湖中已有另一网关使用同一名称", place=Place(file=f"{self.journal_root.name}/{stream}"),
-                got=stream, wanted="各网关名称互不相同", fix="用 --name 另取网关名称后重新启动；已应答的数据仍在原始日志中。",
+                got=stream, wanted="各网关名称互不相同",
+                fix="停止网关，用 --name 另取网关名称，并把该日志目录改成新名称加原来的两位序号；已应答的数据都在日志中，改名后会解入数据湖。",
             )  # fmt: skip
             log.error("%s", self.refused[stream])
         return False
@@ -266,6 +273,13 @@ def checkpoint(lake: Lake, stream: str) -> dict[str, Any]:
         return dict(json.loads(lake.store.read(f"checkpoint/{stream}.json")))
     except FileNotFoundError:
         return {}
+
+
+def reach(lake: Lake, stream: str, segment: int, position: int, of: str) -> None:
+    """Write down how far a stream of the journal ``of`` is in the lake."""
+    lake.store.write(
+        f"checkpoint/{stream}.json", json.dumps({"segment": segment, "position": position, "journal": of}).encode()
+    )
 
 
 def journal_id(journal_root: Path, stream: str) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-
-import pytest
 
 from lvheng.telemetry import hj212
 from lvheng.telemetry.devices import Device, MemoryRegistry
@@ -18,27 +15,6 @@ LONG_AGO = Clock(past=timedelta(days=40_000))
 MN = "F" * 24
 DAY = datetime(2026, 6, 1)  # noqa: DTZ001 wall time
 REGISTRY = MemoryRegistry([Device(MN, "", st="32"), Device("E" * 24, "", st="32")])
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """The URL of a bucket on a server of this process; keys and endpoint are in the environment meanwhile."""
-    import pyarrow.fs
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        patch.setenv("AWS_REGION", "us-east-1")
-        patch.delenv("AWS_SESSION_TOKEN", raising=False)
-        bucket = pyarrow.fs.S3FileSystem(endpoint_override=f"{host}:{port}", scheme="http", allow_bucket_creation=True)
-        bucket.create_dir("lake")
-        yield "s3://lake"
-    server.stop()
 
 
 def journalled(root: Path, stream: str, frames: list[tuple[datetime, bytes]], segment_bytes: int = 256 << 20) -> None:

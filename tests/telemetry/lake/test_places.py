@@ -168,6 +168,11 @@ def test_two_journals_of_one_name_do_not_overwrite_each_other(lake: Lake, tmp_pa
     assert {(r[0], r[14]) for r in receptions(lake)} == {(MN, "g00/00000001"), ("E" * 24, "h00/00000001")}
     assert [p.code for p in rebuild(tmp_path / "m1", lake, REGISTRY, LONG_AGO)] == ["telemetry.lake.stream"]
     assert len(receptions(lake)) == 24 + 12
+    # the way out that is told: another name for the journal's folder, and what was acknowledged comes in
+    (tmp_path / "m1" / "g00").rename(tmp_path / "m1" / "k00")
+    assert decode(tmp_path / "m1", lake).refused == {}
+    assert {r[14] for r in receptions(lake)} == {"g00/00000001", "h00/00000001", "k00/00000001"}
+    assert verify(tmp_path / "m1", lake) == []
 
 
 def test_times_are_wall_time_wherever_the_lake_is(lake: Lake, tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lvheng.core.engine import connect
+from lvheng.core.engine import DuckDB, connect
 from lvheng.core.problem import ProblemError
 from lvheng.telemetry.validity.run import MARKS, Done, read, roll_up
 
@@ -165,6 +167,25 @@ def test_any_split_and_engine_gives_the_same_bits(tmp_path: Path) -> None:
         random.Random(n).shuffle(shuffled)
         lake = write(tmp_path / f"lake{n}", shuffled, pieces)
         done = run(lake, tmp_path / f"out{n}", last=DAY + timedelta(days=1), engine=engine)
+        found.add(tuple(done.digests.values()))
+    assert len(found) == 1
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 6))
+def test_thread_counts_and_splits_change_no_bit(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, pieces: int
+) -> None:
+    home = tmp_path_factory.mktemp("bits")
+    data = noisy(seed, 12)
+    found = set()
+    for n, threads in enumerate((1, 2, 4)):
+        shuffled = data[:]
+        random.Random(seed + n).shuffle(shuffled)
+        on = DuckDB()
+        on.connection.execute(f"set threads = {threads}")
+        lake = write(home / f"lake{n}", shuffled, 1 + (pieces + n) % 6)
+        done = roll_up(lake, GAS, DAY, DAY, RULES, home / f"out{n}", on=on)
         found.add(tuple(done.digests.values()))
     assert len(found) == 1
 

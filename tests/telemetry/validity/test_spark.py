@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lvheng.telemetry.lake import VALUES, Lake
 from lvheng.telemetry.validity.run import read
 
-from .support import GAS, START, write
+from .support import GAS, START, series
 from .test_rollup import noisy
 
 pytestmark = pytest.mark.spark
@@ -80,22 +82,39 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait(30)
 
 
-def test_a_cluster_gives_the_same_tables(cluster: str, tmp_path: Path) -> None:
-    lake = write(tmp_path / "lake", noisy(3), 4)
-    pq.write_table(GAS, tmp_path / "series.parquet")
+def test_a_cluster_gives_the_same_tables(cluster: str, s3: str, tmp_path: Path) -> None:
+    """With gaps, faults, raw readings to correct, pH to fill and marks of time: from an object store, Spark by a mirror."""
+    lake = f"{s3}/{tmp_path.name}"
+    rows = noisy(3)
+    flue = {"a01012": 118.25, "a01013": -0.31, "a01014": 7.9}
+    rows += [{**r, "code": c, "value": v, "flag": "N"} for r in rows if r["code"] == "a21002" for c, v in flue.items()]
+    rows += [
+        {**r, "code": "w01001", "value": r["value"] / 6}
+        for r in rows
+        if r["code"] == "a21002" and r["data_time"].hour % 5
+    ]
+    for n in range(4):
+        Lake(lake).write_values(pa.Table.from_pylist(rows[n::4], schema=VALUES), f"g00-{n + 1:08d}-{0:012d}")
+    raw = {"actual": True, "wet": True}
+    table = series(
+        {"code": "a21002", "o2_reference": 9_000_000, **raw}, {"code": "a00000", "kind": "flow", **raw},
+        {"code": "a19001", "kind": "o2", "wet": True}, {"code": "w01001", "medium": "water"},
+    )  # fmt: skip
+    pq.write_table(table, tmp_path / "series.parquet")
     found = []
-    for name, more in (("duckdb", []), ("spark", ["--master", cluster])):
-        command = [sys.executable, "-m", "lvheng.cli", "telemetry", "rollup", "--engine", name, "--lake", str(lake)]
+    for name, more in (("duckdb", []), ("spark", ["--master", cluster, "--mirror", str(tmp_path / "shared")])):
+        command = [sys.executable, "-m", "lvheng.cli", "telemetry", "rollup", "--engine", name, "--lake", lake]
         command += ["--series", str(tmp_path / "series.parquet"), "--from", str(START.date()), "--to", str(LAST)]
         env = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
         done = subprocess.run([*command, "--out", str(tmp_path / name), *more], capture_output=True, text=True, env=env, check=False)  # fmt: skip
         assert done.returncode == 0, done.stderr[-4000:]
         found.append(done.stdout)
     assert found[0] == found[1]
-    for table in ("hours", "days", "months"):
-        one, two = (read(tmp_path / e, table) for e in ("duckdb", "spark"))
+    for name in ("hours", "days", "months"):
+        one, two = (read(tmp_path / e, name) for e in ("duckdb", "spark"))
         assert one.equals(two)
         assert one.num_rows
+    assert {s for s in read(tmp_path / "spark", "hours")["substitute"].to_pylist() if s}
     assert (tmp_path / "spark" / "hours.parquet").is_dir()  # written by the executors, a file for each share
 
 
