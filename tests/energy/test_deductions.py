@@ -20,7 +20,6 @@ from lvheng.energy.deductions import (
     check,
     check_blocks,
     deductible_nonfossil,
-    held,
     renewable_increment,
     three_series,
 )  # fmt: skip
@@ -103,7 +102,6 @@ def test_the_same_power_by_contract_and_certificate():
     bundled, own = Block("1", "A", 1, 9, "甲", 2024, contract="G-1"), Block("2", "A", 10, 12, "甲", 2024)
     assert [p.code for p in check_blocks([bundled, own], [contract])] == ["energy.certificate.with_contract"]
     assert check_blocks([own], [contract]) == []
-    assert held([bundled, own], [contract], "甲", 2024).certificates == 3000
     assert [p.code for p in check_blocks([], [contract, contract])] == ["energy.certificate.contract_twice"]
 
 

@@ -13,8 +13,15 @@ from lvheng.core.problem import ProblemError
 from lvheng.energy import services
 from lvheng.energy.deductions import Block, Contract
 from lvheng.energy.models import CertificateUse, GreenContract
+from lvheng.observations.models import Subject
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def holders():
+    for code in ("甲", "乙"):
+        Subject.objects.create(code=code, kind="unit", name=code)
 
 
 def block(start, end, holder="甲", year=2024, series="S", contract=""):
@@ -32,7 +39,11 @@ def test_a_block_is_used_once_by_one_holder_in_one_year():
     assert codes([block(150, 300, holder="乙")], []) == ["energy.certificate.twice"]
     assert codes([block(100, 100, year=2025)], []) == ["energy.certificate.twice"]
     assert CertificateUse.objects.count() == 2
-    assert services.held_kwh("甲", 2024) == 200_000
+    assert services.held(["甲"], 2024).kwh == 200_000
+
+
+def test_a_stranger_holds_nothing():
+    assert codes([block(1, 2, holder="丙")], []) == ["energy.certificate.holder"]
 
 
 def test_all_or_nothing():
@@ -55,7 +66,7 @@ def test_released_serials_may_be_used_again():
     with pytest.raises(ProblemError):
         services.release(use.pk, " ", by="测试")
     services.release(use.pk, "登记有误", by="测试")
-    assert services.held_kwh("甲", 2024) == 0
+    assert services.held(["甲"], 2024).kwh == 0
     services.register([block(5, 12, holder="乙")], [], by="测试")
     with pytest.raises(ProblemError):
         services.release(use.pk, "再撤", by="测试")

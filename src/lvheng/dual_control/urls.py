@@ -1,10 +1,10 @@
-"""Addresses of dual control: barometer, workbench, series, outlook, decisions, units."""
+"""Addresses of dual control: barometer, workbench, outlook, decisions, units."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from lvheng.dual_control.pages import barometer, decisions, outlook, series, units, workbench
+from lvheng.dual_control.pages import barometer, decisions, outlook, units, workbench
 
 urlpatterns = [
     path("energy/barometer/", barometer.barometer, name="barometer"),
@@ -12,7 +12,6 @@ urlpatterns = [
     path("energy/workbench/", workbench.workbench, name="workbench"),
     path("energy/workbench/draft/", workbench.draft_decomposition, name="decomposition_draft"),
     path("energy/tons/", workbench.tons, name="tons"),
-    path("energy/series/", series.series, name="energy_series"),
     path("energy/outlook/", outlook.outlook, name="outlook"),
     path("energy/outlook/report.docx", outlook.outlook_report, name="outlook_report"),
     path("energy/colours/", units.unit_colours, name="unit_colours"),

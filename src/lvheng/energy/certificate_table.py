@@ -12,10 +12,10 @@ from lvheng.energy.tabular import Column, Table, read_table
 
 COLUMNS = (
     Column("kind", "类别", ("种类", "类型"), required=False),
-    Column("series", "批次", ("绿证批次", "批次号", "系列"), required=False),
+    Column("series", "批次", ("绿证批次", "批次号", "系列", "编号前缀"), required=False),
     Column("start", "起号", ("起始编号", "开始编号", "首号"), kind="number", required=False),
     Column("end", "止号", ("终止编号", "结束编号", "末号"), kind="number", required=False),
-    Column("holder", "持有者", ("持有单位", "持有者代码", "统一社会信用代码", "地区代码")),
+    Column("holder", "持有者", ("持有单位", "持有者代码", "统一社会信用代码", "地区代码", "使用者", "单位", "地区")),
     Column("year", "年度", ("年份", "使用年度", "年"), kind="number", suffix="年"),
     Column("contract", "绿电合同", ("合同编号", "随绿电合同", "绿电合同编号"), required=False),
     Column(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from lvheng.access.boot import with_django
 from lvheng.core.problem import Problem, ProblemError, Severity
 from lvheng.core.quantity import show
 from lvheng.energy import data, progress_table, unit_table
@@ -183,4 +184,23 @@ def account(table: Path, year: int, as_json: bool) -> None:
     )
 
 
-commands: list[click.Command] = [energy]
+@click.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--by", required=True, help="登记人。")
+@with_django
+def certificates(table: Path, by: str) -> None:
+    """登记绿证使用和绿电合同，全部登记或全不登记。
+
+    TABLE为CSV或xlsx，绿证一行写series（批次）、start（起号）、end（止号）、holder（持有者代码）、year（年度），
+    随绿电交付的另写contract（绿电合同）；绿电合同一行写contract、holder、year、kwh（电量，千瓦时），不写编号。
+    """
+    from lvheng.energy import certificate_table
+    from lvheng.energy.services import register
+
+    blocks, contracts = certificate_table.read(table)
+    done, signed = register(blocks, contracts, by=by)
+    kwh = sum((Decimal(b.kwh) for b in blocks), Decimal(0))
+    click.echo(f"已登记绿证{done}段（{show(kwh)}千瓦时），绿电合同{signed}份。")
+
+
+commands: list[click.Command] = [energy, certificates]
