@@ -216,6 +216,10 @@ class Barometer:
     def lines(self) -> list[Line]:
         return [self.line(region.code) for region in self.regions]
 
+    def recall(self, lines: list[Line]) -> None:
+        """Take lines that were computed before from the same view and scheme."""
+        self._lines = {line.region.code: line for line in lines}
+
     def line(self, region: str) -> Line:
         """One region's standings over all periods."""
         if region not in self._lines:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+from django.utils.timezone import localdate
+
 from lvheng.core.period import Period
 from lvheng.core.quantity import show
 from lvheng.dual_control.models import Decision
@@ -32,8 +34,8 @@ def synthetic(decision: Decision, view: View) -> bool:
 def _stage(decision: Decision) -> tuple[str, date]:
     issued = next((s for s in decision.steps.all() if s.step == "issued"), None)
     if issued is None:
-        return ("（征求意见稿）" if decision.kind == "decomposition" else "（代拟稿）"), decision.made_at.date()
-    return issued.number, issued.at.date()
+        return ("（征求意见稿）" if decision.kind == "decomposition" else "（代拟稿）"), localdate(decision.made_at)
+    return issued.number, localdate(issued.at)
 
 
 def _per_cent(text: str | None, places: int | None = None) -> str:
@@ -46,6 +48,7 @@ def target_letter(decision: Decision, view: View) -> bytes:
     number, day = _stage(decision)
     target = view.plan.target_by_id[decision.inputs["target"]]
     header, kept, outcome = view.plan.header, decision.inputs, decision.outcome
+    places = decision.places
     names = {code: view.plan.regions[code].name for code in outcome["targets"]}
     paper.title(f"关于下达{header.period.label}{target.title}目标的通知", number)
     paper.text("各县（市）区人民政府，高新区管委会：" if any(r.kind == "zone" for r in view.counties) else "各县（市）区人民政府：", indent=False)  # fmt: skip
@@ -55,7 +58,7 @@ def target_letter(decision: Decision, view: View) -> bytes:
     paper.table(
         "各地区目标",
         ["地区", "基本目标", "激励目标", "年均下降", "预期年均增速"],
-        [[names[c], _per_cent(v), _per_cent(outcome["incentive"][c]), _per_cent(outcome["yearly"][c], 2), _per_cent(kept["growth"].get(c), 1)] for c, v in outcome["targets"].items()],
+        [[names[c], _per_cent(v, places), _per_cent(outcome["incentive"][c], places), _per_cent(outcome["yearly"][c], 2), _per_cent(kept["growth"].get(c), 1)] for c, v in outcome["targets"].items()],
         unit="%",
     )  # fmt: skip
     paper.head("二、年度进度")
@@ -83,10 +86,10 @@ def target_letter(decision: Decision, view: View) -> bytes:
         paper.table(
             "各地区意见",
             ["地区", "意见", "日期"],
-            [[names.get(s.region, s.by), s.text, chinese_day(s.at.date())] for s in remarks],
+            [[names.get(s.region, s.by), s.text, chinese_day(localdate(s.at))] for s in remarks],
             widths=(34, 88, 34),
         )
-    paper.sign("", day)
+    paper.sign(header.issuer, day)
     _evidence(paper, decision, view)
     return paper.bytes()
 
@@ -97,7 +100,7 @@ def warning_notice(decision: Decision, view: View) -> bytes:
     number, day = _stage(decision)
     scheme, outcome, unit = decision.inputs["scheme"], decision.outcome, decision.unit
     period = Period.parse(decision.period).label
-    paper.title(decision.title, number)
+    paper.title(f"关于{decision.title.removesuffix('通知')}的通知", number)
     source = scheme["source"]
     basis = f"《{source['document']}》" + (f"（{source['number']}）" if source.get("number") else "")
     if unit:
@@ -117,7 +120,7 @@ def warning_notice(decision: Decision, view: View) -> bytes:
     issued = next((s for s in decision.steps.all() if s.step == "issued"), None)
     when = chinese_day(issued.due) if issued and issued.due else "规定期限"
     paper.text(f"请收到本通知后签收，并于{when}前书面反馈落实情况。整改经核实后办结，预警解除。")
-    paper.sign("", day)
+    paper.sign(issued.by if issued else decision.made_by, day)
     _evidence(paper, decision, view)
     return paper.bytes()
 

@@ -68,6 +68,11 @@ class Decision(models.Model):
         return self.unit["region"] if self.unit else self.subject
 
     @property
+    def places(self) -> int:
+        """Decimals of a decomposition's targets, so that all are shown alike."""
+        return max((len(v.partition(".")[2].rstrip("0")) for v in self.outcome["targets"].values()), default=0)
+
+    @property
     def answered(self) -> bool:
         return any(s.step == "feedback" for s in self.steps.all())
 

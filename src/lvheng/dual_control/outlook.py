@@ -47,6 +47,8 @@ def inverse_error_weights(errors: Mapping[str, Sequence[float]], names: Sequence
         return {name: 1 / len(names) for name in names}
     common = sum(squares) / len(squares)
     own = {n: (prior * common + sum(e * e for e in errors.get(n, ()))) / (prior + len(errors.get(n, ()))) for n in names}  # fmt: skip
+    if perfect := [n for n, v in own.items() if not v]:  # never missed: nothing else is heard
+        return {n: 1 / len(perfect) if n in perfect else 0.0 for n in own}
     total = sum(1 / v for v in own.values())
     return {n: 1 / v / total for n, v in own.items()}
 

@@ -83,6 +83,26 @@ def _make(
     return decision
 
 
+def _require_issued(target: Target) -> None:
+    """Raises ProblemError on a target that stands in the plan as a template only."""
+    if target.not_issued:
+        raise ProblemError(Problem("dual_control.target.not_issued", f"“{target.title}”目标尚未下达，只供试算，不能据以作出决定", source=target.note, fix="待正式文件印发、录入目标后再办理。"))  # fmt: skip
+
+
+def applies(view: View, scheme: Scheme, period: Period) -> bool:
+    """Whether a scheme is in force at the end of the period in the plan's city or what it lies in."""
+    return scheme.validity.covers(period.end) and scheme.region in _above(view)
+
+
+def _above(view: View) -> set[str]:
+    """The plan's city and all that it lies in; empty for the nation's own rules."""
+    found, code = {""}, view.plan.header.city
+    while code and code in view.plan.regions:
+        found.add(code)
+        code = view.plan.regions[code].parent
+    return found
+
+
 # --- decomposition ----------------------------------------------------------------------------------
 def draft_decomposition(
     view: View, target: Target, settings: Settings, bench: Bench, *, by: str, replaces: Decision | None = None
@@ -92,6 +112,7 @@ def draft_decomposition(
         raise ProblemError(
             bench.problems or [Problem("dual_control.decomposition.open", "分解未能求解", fix="改正后再拟定。")]
         )
+    _require_issued(target)
     if replaces is not None and replaces.last_step not in ("draft", "consultation"):
         raise ProblemError(Problem("dual_control.decision.issued", "已印发的分解不能改稿", fix="撤销原件后重新拟定。"))
     inputs = {
@@ -110,7 +131,7 @@ def draft_decomposition(
     }
     header = view.plan.header
     title = f"{header.period.label}{target.title}目标分解方案"
-    why = f"按{settings.method.label}分解，全市目标{settings.target}%，各地区合成{bench.implied:.4f}%，不低于全市目标。" if bench.implied is not None else ""  # fmt: skip
+    why = f"分解方法为{settings.method.label}，全市目标{settings.target}%，各地区合成{bench.implied:.4f}%，不低于全市目标。" if bench.implied is not None else ""  # fmt: skip
     return _make(
         "decomposition", view, title, header.city, header.period, bench.rule_refs, inputs, outcome, why, by, replaces
     )
@@ -180,7 +201,7 @@ def replay(decision: Decision) -> list[Problem]:
     scheme = Scheme.model_validate(kept["scheme"])
     if decision.unit is not None:
         period = Period.parse(decision.period)
-        seen = next(iter(unit_standings(scheme, period.year, period.part if period.kind is Kind.YTD else 12, at=decision.position, unit=decision.subject)), None)  # fmt: skip
+        seen = next(iter(unit_standings(scheme, period.year, period.part if period.kind is Kind.YTD else 12, at=decision.position, limit=implausible(view), unit=decision.subject)), None)  # fmt: skip
         if seen is None or seen.grade is None or seen.change is None:
             differs("数据", "—" if seen is None else seen.reason, decision.outcome["label"])
         else:
@@ -223,6 +244,9 @@ def draft_warning(barometer: Barometer, region: str, period: Period, *, by: str)
         raise ProblemError(
             Problem("dual_control.warning.no_period", "该期间没有数据", got=period.label, fix="改选期间。")
         )
+    _require_issued(barometer.target)
+    if not applies(view, scheme, period):
+        raise ProblemError(Problem("dual_control.warning.not_in_force", "该预警办法不适用于本地区或该期间，只供对照，不能据以发布预警", got=scheme.title.zh, source=str(scheme.source.source), fix="改选现行适用的预警办法。"))  # fmt: skip
     if problems := check_issue(standing, place.name):
         raise ProblemError(problems)
     assert standing.effective is not None
@@ -250,7 +274,9 @@ def draft_unit_warning(view: View, scheme: Scheme, unit: str, period: Period, *,
     ``period`` is a year or cumulative months.
     """
     months = period.part if period.kind is Kind.YTD else 12
-    found = next(iter(unit_standings(scheme, period.year, months, at=view.position, unit=unit)), None)
+    found = next(
+        iter(unit_standings(scheme, period.year, months, at=view.position, limit=implausible(view), unit=unit)), None
+    )
     if found is None:
         raise ProblemError(Problem("dual_control.unit.unknown", "没有这家单位该期间的能耗数据", got=unit, fix="从名单中选择单位。"))  # fmt: skip
     if problems := check_unit(found):
@@ -283,7 +309,12 @@ def _measures(view: View, rule: str, severity: int) -> tuple[list[dict[str, Any]
     """What a grade asks for, and the version of the rule; raises ProblemError when the rulebook asks for nothing."""
     version = view.rulebook.at(rule, view.today, view.plan.header.city)
     found = [
-        {"measure": row["measure"], "code": row["code"], "days": int(row["days"] or 0)}
+        {
+            "measure": row["measure"],
+            "measure_en": row["measure_en"] or "",
+            "code": row["code"],
+            "days": int(row["days"] or 0),
+        }
         for row in version.rows()
         if row["severity"] == severity
     ]
@@ -363,13 +394,16 @@ def scheme_in_force(view: View, dial: str, chosen: str = "") -> Scheme:
     return max(fits, key=lambda s: s.valid_from or date.min)
 
 
+def implausible(view: View) -> Decimal:
+    """The change of a unit's energy per output, per cent, beyond which data are checked before anything is said."""
+    value = view.rulebook.at("warning.implausible_change", view.today, view.plan.header.city).value
+    assert value is not None
+    return value
+
+
 def unit_scheme(view: View) -> Scheme:
     """The scheme for enterprises in force in the plan's city; raises ProblemError when there is none."""
-    parents, code = {""}, view.plan.header.city
-    while code and code in view.plan.regions:  # the city and all that it lies in
-        parents.add(code)
-        code = view.plan.regions[code].parent
     for scheme in data.schemes().values():
-        if scheme.dial.subject == "enterprise" and scheme.validity.covers(view.today) and scheme.region in parents:
+        if scheme.dial.subject == "enterprise" and scheme.validity.covers(view.today) and scheme.region in _above(view):
             return scheme
     raise ProblemError(Problem("dual_control.warning.no_unit_scheme", "规则库没有适用于本市企业的预警办法", fix="在规则库中录入预警办法。"))  # fmt: skip

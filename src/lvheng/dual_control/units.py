@@ -51,9 +51,10 @@ def _sums(what: tuple[str, str], periods: Sequence[str], at: int, unit: str) -> 
     sql = (
         f"SELECT s.code, s.name, p.code, substr(l.period, 1, 4), l.scale, SUM(l.mantissa), SUM(DISTINCT (1 << ({month}))) FROM ("
         "SELECT subject_id, period, item, mantissa, scale, ROW_NUMBER() OVER (PARTITION BY subject_id, period, item ORDER BY vintage DESC) AS n "
-        f"FROM {o} WHERE indicator = %s AND unit = %s AND posting_id <= %s AND period IN ({marks})) l "
+        f"FROM {o} WHERE indicator = %s AND unit = %s AND posting_id <= %s AND period IN ({marks})"
+        f"{f' AND subject_id IN (SELECT id FROM {s} WHERE code = %s)' if unit else ''}) l "
         f"JOIN {s} s ON s.id = l.subject_id LEFT JOIN {s} p ON p.id = s.parent_id "
-        f"WHERE l.n = 1 AND l.mantissa IS NOT NULL AND s.kind = 'unit'{' AND s.code = %s' if unit else ''} "
+        "WHERE l.n = 1 AND l.mantissa IS NOT NULL AND s.kind = 'unit' "
         "GROUP BY s.code, s.name, p.code, substr(l.period, 1, 4), l.scale"
     )
     found: dict[tuple[str, str, str, int], tuple[Decimal, int]] = {}
@@ -98,11 +99,12 @@ class UnitStanding:
 
 
 @exact
-def unit_standings(scheme: Scheme, year: int, months: int, *, at: int, unit: str = "") -> list[UnitStanding]:
+def unit_standings(scheme: Scheme, year: int, months: int, *, at: int, limit: Decimal, unit: str = "") -> list[UnitStanding]:  # fmt: skip
     """Units under an enterprise scheme for the first months of a year (12: the whole year), largest user first.
 
     Energy as filed by month; output by month, of a whole year the yearly figure where it is filed. A unit
-    without every month of both years, or without output, has no colour: missing is not zero.
+    without every month of both years, or without output, has no colour: missing is not zero. Nor has one that
+    changed by more than ``limit`` per cent either way: its data are checked first.
     """
     output: dict[tuple[str, int], Decimal] = {}
     for code, _n, _r, of_year, total, filed in _sums(OUTPUT, _months(year, months), at, unit):
@@ -123,6 +125,9 @@ def unit_standings(scheme: Scheme, year: int, months: int, *, at: int, unit: str
             found.append(UnitStanding(u, before, now, None, None, f"两年同期{'、'.join(missing) or '能耗'}数据不完整，不评色。"))  # fmt: skip
             continue
         change = ((u.now / now) / (u.before / before) - ONE) * HUNDRED
+        if abs(change) > limit:
+            found.append(UnitStanding(u, before, now, change, None, f"变化{show(change, 2)}%，超过{show(limit)}%，请先核对用能和产值，不评色。"))  # fmt: skip
+            continue
         colour = grade(scheme, change)
         found.append(UnitStanding(u, before, now, change, colour, colour.reason))
     return found

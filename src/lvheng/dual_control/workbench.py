@@ -126,6 +126,10 @@ def _ratio(view: View, region: str, row: dict[str, Any], base: Period) -> Decima
     return top / below if top is not None and below else None
 
 
+def _listed(names: list[str], most: int = 8) -> str:
+    return "、".join(names[:most]) + (f"等{len(names)}个地区" if len(names) > most else "")
+
+
 @exact
 def solve(view: View, target: Target, settings: Settings) -> Bench:
     """The bench under the settings: scores, bounds and targets; every gap in the base data is a problem."""
@@ -137,14 +141,20 @@ def solve(view: View, target: Target, settings: Settings) -> Bench:
     regions = counted(view)
     energy = {r.code: view.value(energy_code, r.code, base) for r in regions}
     gdp = {r.code: view.value(output_code, r.code, base) for r in regions}
+    absent = [
+        (known, view.catalogue[code].name.zh)
+        for known, code in ((energy, energy_code), (gdp, output_code))
+        if any(v is None for v in known.values())
+    ]
+    for known, title in absent:
+        names = _listed([r.name for r in regions if known[r.code] is None])
+        problems.append(Problem("dual_control.base.missing", f"缺少{base.label}{title}，不能分解", got=names, fix="补录基年数据。"))  # fmt: skip
+    if names := _listed([r.name for r in regions if r.code not in settings.growth]):
+        problems.append(Problem("dual_control.growth.missing", "没有预期增速，不能分解", got=names, wanted="年均增速，%", fix="填写预期增速。"))  # fmt: skip
     for region in regions:
-        for known, title in ((energy, view.catalogue[energy_code].name.zh), (gdp, view.catalogue[output_code].name.zh)):
-            if known[region.code] is None:
-                problems.append(Problem("dual_control.base.missing", f"“{region.name}”缺少{base.label}{title}，不能分解", fix="补录基年数据。"))  # fmt: skip
-        if region.code not in settings.growth:
-            problems.append(Problem("dual_control.growth.missing", f"“{region.name}”没有预期增速，不能分解", wanted="年均增速，%", fix="填写预期增速。"))  # fmt: skip
-        elif not Decimal(-20) <= settings.growth[region.code] <= Decimal(40):
-            problems.append(Problem("dual_control.growth.range", f"“{region.name}”预期增速不合常理", got=show(settings.growth[region.code]), wanted="年均−20%至40%", fix="核对增速，单位为每年百分之几。"))  # fmt: skip
+        given = settings.growth.get(region.code)
+        if given is not None and not Decimal(-20) <= given <= Decimal(40):
+            problems.append(Problem("dual_control.growth.range", f"“{region.name}”预期增速不合常理", got=show(given), wanted="年均−20%至40%", fix="核对增速，单位为每年百分之几。"))  # fmt: skip
     rows = factor_rows(view)
     values = {r.code: {row["code"]: _ratio(view, r.code, row, base) for row in rows} for r in regions}
     factors = []
@@ -173,7 +183,7 @@ def solve(view: View, target: Target, settings: Settings) -> Bench:
         "decomposition.incentive_addition",
     ]
     versions = [view.rulebook.at(name, header.period.start, header.city) for name in refs]
-    places = max(0, -int(settings.step.as_tuple().exponent))
+    places = max(0, *(-int(v.normalize().as_tuple().exponent) for v in (settings.step, settings.incentive, *settings.pins.values())))  # fmt: skip
     counties: list[County] = []
     solution = None
     if not any(p.severity is Severity.BLOCKER for p in problems):

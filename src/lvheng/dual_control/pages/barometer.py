@@ -20,8 +20,11 @@ from lvheng.dual_control.pages.common import (  # fmt: skip
     allowed,
     docx,
     grade_cell,
+    kept,
+    month_label,
     notes,
     number,
+    scheme_note,
     sees,
     shape,
     shapes,
@@ -48,12 +51,9 @@ def _scheme(sight: Sight, asked: QueryDict) -> Scheme:
 
 def _barometer(sight: Sight, scheme: Scheme, asked: QueryDict) -> Barometer:
     tolerance = number(asked, "tolerance", _("容许超出"))
-    return Barometer(sight.view, scheme, tolerance if scheme.dial.needs else None)
-
-
-def short(period: Period) -> str:
-    """1—5月, Jan–May: the year stands above the table."""
-    return words.period_label(period).replace(f"{period.year}年", "").replace(f" {period.year}", "")
+    found = Barometer(sight.view, scheme, tolerance if scheme.dial.needs else None)
+    found.recall(kept(sight, lambda: found.lines, "barometer", scheme.ref, found.run_ref, tolerance))
+    return found
 
 
 @page
@@ -63,7 +63,7 @@ def barometer(request: HttpRequest) -> HttpResponse:
     scheme = _scheme(sight, asked)
     region_schemes = [s for s in data.schemes().values() if s.dial.subject == "region"]
     context: dict[str, Any] = {
-        "scheme": scheme, "dial": scheme.dial.of, "asked": asked, "synthetic": synthetic(sight),
+        "scheme": scheme, "scheme_note": scheme_note(scheme), "dial": scheme.dial.of, "asked": asked, "synthetic": synthetic(sight),
         "schemes": [s for s in region_schemes if s.dial.of == scheme.dial.of],
     }  # fmt: skip
     try:
@@ -82,10 +82,11 @@ def barometer(request: HttpRequest) -> HttpResponse:
     if asked.get("file") == "docx":
         return docx(_paper(sight, found, periods, chosen, title, table), title)
     issuable = []
-    if chosen and may(sight.actor, Permission.DECIDE):
+    applies = chosen is None or services.applies(sight.view, scheme, chosen)
+    if chosen and applies and not found.target.not_issued and may(sight.actor, Permission.DECIDE):
         issuable = [line.region for line in found.lines[1:] if (s := line.at(chosen)) and s.can_issue]
     return respond(request, "dual_control/barometer.html", {
-        **context, "found": found, "table": table, "years": years, "year": year, "chosen": chosen, "title": title, "issuable": issuable,
+        **context, "found": found, "table": table, "years": years, "year": year, "chosen": chosen, "title": title, "issuable": issuable, "applies": applies, "target": found.target,
         "periods": [(p, found.settled(p)) for p in periods], "estimated": chosen is not None and not found.settled(chosen),
         "map": {"map": shapes(sight), "unit": "", "places": 0, "rows": on_map, "grades": [{"value": s, "label": grades[s]} for s in sorted(grades, reverse=True)]},
         "docx": "?" + urlencode({**{k: v for k, v in asked.items() if k != "file"}, "file": "docx"}),
@@ -96,7 +97,7 @@ def _table(sight: Sight, found: Barometer, periods: list[Period], chosen: Period
     """The table, the counties on the map in the chosen month, and the labels of the grades there."""
     dial = found.scheme.dial.of
     columns = [Column("region", _("地区"))]
-    columns += [Column(p.code, short(p) if found.settled(p) else _("%s测算") % short(p)) for p in periods]
+    columns += [Column(p.code, month_label(p) if found.settled(p) else _("%s测算") % month_label(p)) for p in periods]
     columns += [Column("change", _("变化"), "%", 2, True), Column("required", _("要求"), "%", 2, True), Column("why", _("说明"), wide=True)]  # fmt: skip
     rows, on_map = [], []
     grades: dict[int, str] = {}
@@ -108,7 +109,7 @@ def _table(sight: Sight, found: Barometer, periods: list[Period], chosen: Period
         rows.append({
             "region": Cell(words.name_of(region), url=link), **{p.code: grade_cell(sight, line.at(p), code, dial) for p in periods},
             "change": now.reading.change if now and seen else None, "required": -wanted if wanted is not None and dial == "intensity" else wanted,
-            "why": why(now, dial) if now and seen else words.word(NOT_PUBLIC),
+            "why": words.word(NOT_PUBLIC) if not seen else why(now, dial) if now else _("尚无数据。"),
         })  # fmt: skip
         if code != sight.plan.header.city:
             shown = now.shown if now and seen else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.html import format_html
@@ -21,7 +22,7 @@ from lvheng.core.quantity import show
 from lvheng.core.region import Region
 from lvheng.dual_control import workbench as bench
 from lvheng.dual_control.early_warning import Standing
-from lvheng.energy.warning import Grade, quantities
+from lvheng.energy.warning import Grade, Scheme, quantities
 from lvheng.shell import words
 from lvheng.shell.context import actor_of
 from lvheng.shell.pages import as_of, problem_page
@@ -29,6 +30,7 @@ from lvheng.shell.sight import NOT_PUBLIC, Sight
 from lvheng.shell.tables import Cell
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+T = TypeVar("T")
 SHAPES = {0: "●", 1: "▲", 2: "◆", 3: "■"}  # severity: shape beside word and colour
 
 
@@ -108,10 +110,30 @@ def year_of(given: QueryDict, years: list[int]) -> int:
     return int(asked) if asked.isdecimal() and int(asked) in years else max(years, default=0)
 
 
+def kept(sight: Sight, compute: Callable[[], T], *parts: object) -> T:
+    """What is costly to compute, kept while data, rules and the reader's scope stay the same."""
+    key = sight.key("dual_control", *parts)
+    found: T | None = cache.get(key)
+    if found is None:
+        found = compute()
+        cache.set(key, found, 3600)
+    return found
+
+
+def month_label(period: Period) -> str:
+    """1—5月, Jan–May: where the year stands above."""
+    return words.period_label(period).replace(f"{period.year}年", "").replace(f" {period.year}", "")
+
+
 def docx(body: bytes, title: str) -> HttpResponse:
     response = HttpResponse(body, content_type=DOCX)
     response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(title)}.docx"
     return response
+
+
+def scheme_note(scheme: Scheme) -> str:
+    """What a scheme says, in the language of the page where the rulebook has it."""
+    return (words.english() and scheme.note_en) or scheme.note
 
 
 # --- grades -------------------------------------------------------------------------------------------

@@ -11,14 +11,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.dateparse import parse_date
 from django.utils.html import format_html
+from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from lvheng.access.roles import Actor, Owner, Permission, Role, may
 from lvheng.core.problem import Place, Problem, ProblemError
+from lvheng.core.quantity import show
 from lvheng.dual_control import letters, services
 from lvheng.dual_control.models import STEPS, Decision
-from lvheng.dual_control.pages.common import allowed, docx, notes, refused, year_of
+from lvheng.dual_control.pages.common import allowed, docx, moved, notes, refused, year_of
+from lvheng.dual_control.rules import Method
 from lvheng.dual_control.workbench import PARTS
 from lvheng.shell import words
 from lvheng.shell.pages import respond
@@ -90,7 +93,7 @@ def decisions(request: HttpRequest) -> HttpResponse:
     rows = [
         {
             "title": Cell(d.title, url=address({"sight": sight}, "decision", d.pk)), "kind": d.get_kind_display(), "subject": _addressee(sight, d),
-            "state": _state(d), "due": words.date_label(d.due), "made": words.date_label(d.made_at.date()),
+            "state": _state(d), "due": words.date_label(d.due), "made": words.date_label(localdate(d.made_at)),
         }
         for d in known if _mine(sight.actor, d)
     ]  # fmt: skip
@@ -113,7 +116,7 @@ def decision(request: HttpRequest, pk: int) -> HttpResponse:
         open_steps = [s for s in open_steps if s != "receipt"]
     replaced = getattr(found, "replaced_by", None)
     context: dict[str, Any] = {
-        "found": found, "addressee": _addressee(sight, found), "state": _state(found).value, "replaced": replaced,
+        "found": found, "explained": _explained(found), "english": words.english(), "addressee": _addressee(sight, found), "state": _state(found).value, "replaced": replaced,
         "steps": [] if replaced else [(s, VERBS[s], FIELDS.get(s, ())) for s in open_steps],
         "history": [(s, _who(sight, s)) for s in found.steps.all()],
         "scheme_name": _scheme_name(found), "replayed": services.replay(found) if request.GET.get("replay") == "1" else None,
@@ -131,6 +134,21 @@ def decision(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _who(sight: Sight, step: Any) -> str:
     return words.name_of(sight.plan.regions[step.region]) if step.region in sight.plan.regions else ""
+
+
+def _explained(found: Decision) -> str:
+    """Why it was decided so; in English made anew from the figures kept."""
+    if not words.english():
+        return found.explanation
+    kept = found.inputs
+    if found.kind == "decomposition":
+        return _("分解方法为%(method)s，全市目标%(target)s%%，各地区合成%(implied)s%%。") % {
+            "method": words.word(Method(kept["method"]).label), "target": kept["city_target"], "implied": show(Decimal(found.outcome["implied"]), 4),
+        }  # fmt: skip
+    parts = [moved(Decimal(kept["change"]))]
+    if kept.get("target"):
+        parts.append((_("要求下降%s%%") if kept["scheme"]["dial"]["of"] == "intensity" else _("增长不超过%s%%")) % show(Decimal(kept["target"]), 2))  # fmt: skip
+    return words.listed(parts, "；") + "."
 
 
 def _again(sight: Sight, found: Decision) -> str:
@@ -156,7 +174,7 @@ def _targets_table(sight: Sight, found: Decision) -> Table:
         for code, value in outcome["targets"].items()
     ]  # fmt: skip
     columns = [
-        Column("region", _("地区")), Column("target", _("基本目标"), "%", None, True), Column("incentive", _("激励目标"), "%", None, True),
+        Column("region", _("地区")), Column("target", _("基本目标"), "%", found.places, True), Column("incentive", _("激励目标"), "%", found.places, True),
         Column("yearly", _("年均下降"), "%", 2, True),
     ]  # fmt: skip
     return Table(columns, rows, title=found.title, filterable=False, formats=())

@@ -17,7 +17,7 @@ from lvheng.dual_control.forecast import Situation
 from lvheng.dual_control.lmdi import Lmdi
 from lvheng.dual_control.nowcast import Nowcaster, backtest
 from lvheng.dual_control.outlook import Tested, contributions
-from lvheng.dual_control.pages.common import allowed, docx, notes, number, see_all, sees, synthetic
+from lvheng.dual_control.pages.common import allowed, docx, month_label, notes, number, see_all, sees, synthetic
 from lvheng.dual_control.units import largest_units
 from lvheng.dual_control.workbench import PARTS, intensity_target
 from lvheng.shell import words
@@ -102,9 +102,9 @@ def _figures(now: Situation | None, tested: list[Tested]) -> dict[str, Any]:
 def _chart(now: Situation) -> dict[str, Any]:
     """Growth so far by cumulative month: settled quarter ends as measured, all months as nowcast."""
     return {
-        "periods": [words.period_label(m.period) for m in now.months], "unit": "%", "places": 2,
+        "periods": [month_label(m.period) for m in now.months], "unit": "%", "places": 2,
         "series": [
-            {"name": _("测算"), "values": [round(m.growth, 4) for m in now.months]},
+            {"name": _("月度测算"), "values": [round(m.growth, 4) for m in now.months]},
             {"name": _("季末核算"), "values": [round(m.growth, 4) if m.settled else None for m in now.months]},
         ],
     }  # fmt: skip

@@ -12,7 +12,7 @@ from lvheng.access.roles import Owner, Permission, Role, may
 from lvheng.core.period import Kind, Period
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.dual_control import services
-from lvheng.dual_control.pages.common import allowed, mark, moved, notes
+from lvheng.dual_control.pages.common import allowed, kept, mark, moved, notes, scheme_note
 from lvheng.dual_control.units import ENERGY, UnitStanding, unit_standings
 from lvheng.observations.models import Observation, Subject
 from lvheng.shell import words
@@ -49,14 +49,19 @@ def unit_colours(request: HttpRequest) -> HttpResponse:
     sight, asked = sight_of(request), request.GET
     actor = sight.actor
     scheme = services.unit_scheme(sight.view)
-    periods = _periods(sight)
-    chosen = next((p for p in periods if p.code == asked.get("period")), next((p for p in reversed(periods) if p.kind is Kind.YEAR), None))  # fmt: skip
+    periods = kept(sight, lambda: _periods(sight), "unit periods")
+    chosen = next((p for p in periods if p.code == asked.get("period")), next((p for p in reversed(periods) if p.kind is Kind.YEAR), periods[-1] if periods else None))  # fmt: skip
     county, colour = asked.get("region", ""), asked.get("colour", "")
     found: list[UnitStanding] = []
     if chosen:
         own = actor.unit if actor.role in (Role.ENTERPRISE, Role.VERIFIER) else ""
         if own or actor.role not in (Role.ENTERPRISE, Role.VERIFIER):
-            found = unit_standings(scheme, chosen.year, _months(chosen), at=sight.view.position, unit=own)
+            limit = services.implausible(sight.view)
+
+            def compute() -> list[UnitStanding]:
+                return unit_standings(scheme, chosen.year, _months(chosen), at=sight.view.position, limit=limit, unit=own)  # fmt: skip
+
+            found = kept(sight, compute, "units", scheme.ref, limit, chosen.code, own)
         found = [s for s in found if may(actor, Permission.VIEW_UNIT, Owner(s.unit.region, unit=s.unit.code))]
     counts = {c: sum(_colour(s) == c for s in found) for c in COLOURS}
     shown = [s for s in found if (not county or s.unit.region == county) and (not colour or _colour(s) == colour)]
@@ -69,7 +74,7 @@ def unit_colours(request: HttpRequest) -> HttpResponse:
     names = {"red": words.word("红色"), "yellow": words.word("黄色"), "green": words.word("绿色"), "none": _("不评色")}
     counties = {s.unit.region for s in found}
     context = {
-        "table": table, "scheme": scheme, "periods": periods, "chosen": chosen, "counts": [(c, names[c], counts[c]) for c in COLOURS], "top": len(shown) if top else 0,
+        "table": table, "scheme": scheme, "scheme_note": scheme_note(scheme), "periods": periods, "chosen": chosen, "counts": [(c, names[c], counts[c]) for c in COLOURS], "top": len(shown) if top else 0,
         "colour": colour, "county": county, "regions": [r for r in sight.view.counties if r.code in counties],
         "issuable": [s for s in shown if s.grade and s.grade.severity][:500] if may(actor, Permission.DECIDE) else [],
         "synthetic": Subject.objects.filter(kind="unit", synthetic=True).exists(),
@@ -79,6 +84,15 @@ def unit_colours(request: HttpRequest) -> HttpResponse:
 
 def _colour(standing: UnitStanding) -> str:
     return standing.grade.colour if standing.grade else "none"
+
+
+def _why(standing: UnitStanding) -> str:
+    """The sentence of a unit; in English made anew from the same figures."""
+    if not words.english():
+        return standing.reason
+    if standing.change is None:
+        return _("两年同期数据不完整，不评色。")
+    return moved(standing.change) + ("." if standing.grade else _("，变化过大，先核对数据。"))
 
 
 def _table(sight: Sight, found: list[UnitStanding], period: Period | None, source: str) -> Table:

@@ -101,7 +101,7 @@ def workbench(request: HttpRequest) -> HttpResponse:
     context = {
         "target": target, "settings": settings, "found": found, "faults": faults, "table": table, "methods": [(m.value, words.word(m.label)) for m in Method],
         "inputs": inputs, "factors": [(f, settings.weights.get(f.code)) for f in found.factors], "steps": STEPS,
-        "chart": chart, "may_draft": may(sight.actor, Permission.DECIDE) and not faults, "growth_all": request.GET.get("growth_all", "0"),
+        "chart": chart, "may_draft": may(sight.actor, Permission.DECIDE) and not faults and not target.not_issued, "growth_all": request.GET.get("growth_all", "0"),
         "fair": _fairness(found), "synthetic": synthetic(sight), "replaces": request.GET.get("replaces", ""),
     }  # fmt: skip
     part = request.headers.get("HX-Target") == "solution"
