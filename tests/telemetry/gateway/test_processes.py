@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from lvheng.core.problem import ProblemError
 from lvheng.telemetry import hj212, journal
 from lvheng.telemetry.devices import Device, SqliteRegistry
 from lvheng.telemetry.gateway.exchange import CommandStore
@@ -156,3 +157,10 @@ def test_an_outage_is_noticed_asked_for_and_filled(tmp_path, version):
     assert asked[0].params == [("BeginTime", f"{missed[0]:%Y%m%d%H%M%S}"), ("EndTime", f"{missed[-1]:%Y%m%d%H%M%S}")]
     assert {c.state for c in greeted} <= {"done", "sent", "queued"}
     assert hj212.tables().gateway["first_contact"]["enabled"] is bool(greeted)
+
+
+def test_a_policy_that_cannot_be_followed_is_told_before_anything_starts(tmp_path, monkeypatch):
+    monkeypatch.setitem(hj212.tables().gateway["first_contact"], "commands", [{"cn": "9014"}])
+    with pytest.raises(ProblemError) as told:
+        Service(Plan(tmp_path, port=0)).start()
+    assert [p.code for p in told.value.problems] == ["telemetry.command.unknown"]

@@ -98,11 +98,7 @@ class CommandStore:
         now: float | None = None,
     ) -> int:
         """Queue a command; returns its number. Raises ProblemError for what a platform may not send."""
-        command = hj212.tables().commands.get(cn)
-        if command is None or command.sender == "D" or command.kind in ("answer", "upload"):
-            raise ProblemError(
-                Problem("telemetry.command.unknown", "该命令不能由平台下发", got=cn, fix="请核对命令编号")
-            )
+        must_be_sendable(cn)
         for key, text in params:
             if any(c in text for c in ";,=&#\r\n") or not key.isalnum():
                 raise ProblemError(
@@ -325,6 +321,13 @@ def first_contact(store: CommandStore, device: Device, now: float | None = None)
         for row in table.gateway["first_contact"]["commands"]
         if available(row["cn"], device.version)
     ]  # fmt: skip
+
+
+def must_be_sendable(cn: str) -> None:
+    """Raise ProblemError where a command is not one that a platform sends."""
+    command = hj212.tables().commands.get(cn)
+    if command is None or command.sender == "D" or command.kind in ("answer", "upload"):
+        raise ProblemError(Problem("telemetry.command.unknown", "该命令不能由平台下发", got=cn, fix="请核对命令编号"))
 
 
 def available(cn: str, version: int) -> bool:

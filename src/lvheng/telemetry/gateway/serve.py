@@ -27,7 +27,7 @@ from pathlib import Path
 
 from lvheng.telemetry.clock import local_time
 from lvheng.telemetry.devices import SqliteRegistry
-from lvheng.telemetry.gateway.exchange import CommandStore, Exchanges
+from lvheng.telemetry.gateway.exchange import CommandStore, Exchanges, must_be_sendable
 from lvheng.telemetry.gateway.server import Gateway, Settings
 from lvheng.telemetry.hj212 import tables
 from lvheng.telemetry.journal import Journal
@@ -199,7 +199,13 @@ class Service:
         self.port = 0
 
     def start(self, timeout: float = 60.0) -> int:
-        """Start everything; returns the port when every worker listens."""
+        """Start everything; returns the port when every worker listens.
+
+        Raises ProblemError where the tables name a command of first contact that no platform may send.
+        """
+        if self.plan.contact:
+            for row in tables().gateway["first_contact"]["commands"]:
+                must_be_sendable(row["cn"])
         self.plan.data.mkdir(parents=True, exist_ok=True)
         self.plan.registry().close()  # creates the file before several processes would
         CommandStore(self.plan.data / "commands.sqlite").close()

@@ -301,7 +301,7 @@ def _tables(
             _dictionary(code, codes.names),
             _dictionary(suffix.astype(np.int32), SUFFIXES),
             pa.StringArray.from_buffers(rows, pa.py_buffer(text_end), pa.py_buffer(text)),
-            pa.array(value, pa.float64(), mask=null),
+            pa.array(value, pa.float64(), mask=null if null.any() else None),
             _dictionary(letter_index[letter], letter_words),
             pa.array(late_rows),
             pa.DictionaryArray.from_arrays(pa.array(of), qn_text, safe=False),
