@@ -107,7 +107,12 @@ def test_a_faulty_change_of_a_person_changes_nothing(town: People, given: dict[s
 
 def test_a_daily_job_runs_once_a_day_and_again_when_its_process_died(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[object] = []
-    monkeypatch.setattr(daily, "_daily", {"试验": lambda day: ran.append(day) or "做了"})
+
+    def job(day: object) -> str:
+        ran.append(day)
+        return "做了"
+
+    monkeypatch.setattr(daily, "_daily", {"试验": job})
     today = timezone.localdate()
     assert daily.run("试验", today)
     assert not daily.run("试验", today)

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 
 from django.db import DatabaseError, IntegrityError, close_old_connections, transaction
 from django.utils import timezone
@@ -56,7 +57,7 @@ def look() -> None:
         _guarded(name, often)
     if timezone.localtime().hour >= HOUR:
         for name in _daily:
-            _guarded(name, lambda name=name: run(name, timezone.localdate()))
+            _guarded(name, partial(run, name, timezone.localdate()))
     close_old_connections()
 
 

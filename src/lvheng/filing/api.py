@@ -137,7 +137,13 @@ def _on_authorization(request: HttpRequest, error: Exception) -> HttpResponse:
 @api.exception_handler(HttpError)
 def _on_http(request: HttpRequest, error: HttpError) -> HttpResponse:
     if isinstance(error, Throttled):
-        response = one("rate", "请求过于频繁", 429, wanted=f"每{rate.SECONDS:.0f}秒不超过{rate.REQUESTS}次", fix=f"{error.wait}秒后再试。")
+        response = one(
+            "rate",
+            "请求过于频繁",
+            429,
+            wanted=f"每{rate.SECONDS:.0f}秒不超过{rate.REQUESTS}次",
+            fix=f"{error.wait}秒后再试。",
+        )
         response["Retry-After"] = str(error.wait)
         return response
     return one("request", "请求无法识别", error.status_code, fix="按接口说明改正。")
@@ -332,7 +338,10 @@ def _tag(filing: Filing, version: FilingVersion) -> str:
     return f'"{filing.pk}-{version.number}-{version.edits}-{version.state}"'
 
 
-def _brief(request: HttpRequest, pk: int) -> dict[str, Any]:
+def _after(request: HttpRequest, pk: int, act: Callable[..., Any], *given: Any) -> dict[str, Any]:
+    """Do one thing to a filing that the key may read; the filing as it is then."""
+    _found(request, pk)
+    act(user_of(request), pk, *given)
     filing = _found(request, pk)
     return _filing(filing, _version(filing).edits)
 
@@ -503,66 +512,51 @@ def read_import(request: HttpRequest, pk: Id, job: Id) -> Any:
 @once
 def confirm_import(request: HttpRequest, pk: Id, job: Id) -> Any:
     _job(request, pk, job)
-    imports.confirm(user_of(request), pk, job)
-    return _brief(request, pk)
+    return _after(request, pk, imports.confirm, job)
 
 
 @api.post("/filings/{pk}/imports/{job}/undo", response=answers(FilingOut), summary=_("撤销导入（审核开始前）"))
 @once
 def undo_import(request: HttpRequest, pk: Id, job: Id) -> Any:
     _job(request, pk, job)
-    imports.undo(user_of(request), pk, job)
-    return _brief(request, pk)
+    return _after(request, pk, imports.undo, job)
 
 
 @api.post("/filings/{pk}/submit", response=answers(FilingOut), summary=_("提交"))
 @once
 def submit_filing(request: HttpRequest, pk: Id, given: SubmitIn) -> Any:
-    _found(request, pk)
-    services.submit(user_of(request), pk, given.note)
-    return _brief(request, pk)
+    return _after(request, pk, services.submit, given.note)
 
 
 @api.post("/filings/{pk}/withdraw", response=answers(FilingOut), summary=_("撤回提交（审核开始前）"))
 @once
 def withdraw_filing(request: HttpRequest, pk: Id) -> Any:
-    _found(request, pk)
-    services.withdraw(user_of(request), pk)
-    return _brief(request, pk)
+    return _after(request, pk, services.withdraw)
 
 
 @api.post("/filings/{pk}/correct", response=answers(FilingOut), summary=_("对已接收或退回的填报另报一版"))
 @once
 def correct_filing(request: HttpRequest, pk: Id, given: ReasonIn) -> Any:
-    _found(request, pk)
-    services.correct(user_of(request), pk, given.reason)
-    return _brief(request, pk)
+    return _after(request, pk, services.correct, given.reason)
 
 
 @api.post("/filings/{pk}/nil", response=answers(FilingOut), summary=_("作零报告"))
 @once
 def nil_filing(request: HttpRequest, pk: Id, given: ReasonIn) -> Any:
-    _found(request, pk)
-    services.file_nil(user_of(request), pk, given.reason)
-    return _brief(request, pk)
+    return _after(request, pk, services.file_nil, given.reason)
 
 
 @api.post("/filings/{pk}/answers", response=answers(FilingOut), summary=_("对审核提示作出说明"))
 @once
 def answer_check(request: HttpRequest, pk: Id, given: AnswerIn) -> Any:
-    _found(request, pk)
-    services.answer(
-        user_of(request), pk, given.check, (given.sheet, given.key, given.column), given.reason, given.evidence
-    )
-    return _brief(request, pk)
+    cell = (given.sheet, given.key, given.column)
+    return _after(request, pk, services.answer, given.check, cell, given.reason, given.evidence)
 
 
 @api.post("/filings/{pk}/extensions", response=answers(FilingOut), summary=_("申请延期"))
 @once
 def ask_extension(request: HttpRequest, pk: Id, given: ExtensionIn) -> Any:
-    _found(request, pk)
-    services.ask_extension(user_of(request), pk, given.until, given.reason)
-    return _brief(request, pk)
+    return _after(request, pk, services.ask_extension, given.until, given.reason)
 
 
 @api.post("/filings/{pk}/attachments", response=answers(AttachmentOut, 201), summary=_("上传佐证材料"))

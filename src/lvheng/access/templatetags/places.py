@@ -13,9 +13,7 @@ register = template.Library()
 
 @register.filter
 def place_of(plan: Any, person: User | Invitation) -> str:
-    """Whom a person stands for, by name; a unit by its credit code."""
-    if person.unit:
-        return person.unit
+    """The body or region that a person stands for, by name."""
     if person.role in ("county", "enterprise", "verifier"):
         return next((r.name for r in plan.regions if r.code == person.region), person.region) if plan else person.region
     return next((b.name for b in plan.bodies if b.code == person.body), person.body) if plan else person.body
