@@ -47,6 +47,7 @@ def rollup(
     from django.conf import settings
 
     begin, end = first.date(), last.date()
+    on = run.engine_for("pyspark" if engine == "spark" else engine, master)
     rules = read_rules(Rulebook.load(settings.RULEBOOK_FOLDER), begin)
     if series_file is not None:
         series, marks = read_series(series_file), None
@@ -54,7 +55,6 @@ def rollup(
         from lvheng.telemetry import services
 
         series, marks = services.series_table(), services.marks_table(begin, end)
-    on = run.engine_for("pyspark" if engine == "spark" else engine, master)
     done = run.roll_up(
         _place(lake, mirror, begin, end), series, begin, end, rules, out or Path(settings.HOME) / "rollup", on=on, marks=marks, history=history,
         late_until=late_until,
@@ -140,7 +140,7 @@ def read_series(path: Path) -> pa.Table:
         return run.complete(table).select(run.SERIES.names).cast(run.SERIES)
     except (OSError, pa.ArrowInvalid, KeyError):
         raise ProblemError(
-            Problem("telemetry.rollup.series", "因子表无法读取", place=Place(file=str(path)), wanted="、".join(run.SERIES.names), fix="核对文件和栏目。")
+            Problem("telemetry.rollup.series", "因子表无法读取", place=Place(file=str(path)), wanted="、".join(n for n in run.SERIES.names if n not in run.OPTIONAL), fix="核对文件和栏目。")
         ) from None  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def test_a_cluster_gives_the_same_tables(cluster: str, s3: str, tmp_path: Path) 
     assert (tmp_path / "spark" / "hours.parquet").is_dir()  # written by the executors, a file for each share
 
 
-def test_a_cluster_that_is_away_is_said(tmp_path: Path) -> None:
+def test_a_cluster_without_its_engine_is_refused(tmp_path: Path) -> None:
     pq.write_table(GAS, tmp_path / "series.parquet")
     command = [
         sys.executable,
