@@ -522,6 +522,13 @@ def undo_import(request: HttpRequest, pk: Id, job: Id) -> Any:
     return _after(request, pk, imports.undo, job)
 
 
+@api.post("/filings/{pk}/imports/{job}/again", response=answers(ImportOut), summary=_("重新处理未能读取的文件"))
+@once
+def read_again(request: HttpRequest, pk: Id, job: Id) -> Any:
+    _job(request, pk, job)
+    return _import(imports.again(user_of(request), pk, job))
+
+
 @api.post("/filings/{pk}/submit", response=answers(FilingOut), summary=_("提交"))
 @once
 def submit_filing(request: HttpRequest, pk: Id, given: SubmitIn) -> Any:
