@@ -1,7 +1,5 @@
 """Decoding packets: plain Python against the compiled kernel, in one run, on one core.
 
-    python bench/telemetry_decode.py [packets]
-
 Packets are synthetic 2017 uploads of 12 factors (about 560 bytes, 25 pairs). ``plain`` is framing, CRC, every check and
 the values as objects; ``full parser`` is the same without framing and without the quick way for known shapes;
 ``plain to Arrow`` and ``kernel to Arrow`` both end in the lake's Arrow tables; ``segment to Arrow`` begins with reading a
@@ -10,11 +8,11 @@ journal segment and checking its hashes.
 
 from __future__ import annotations
 
+import argparse
 import gc
 import os
 import platform
 import random
-import sys
 import tempfile
 import time
 from datetime import datetime, timedelta
@@ -82,7 +80,9 @@ def baseline(frames: list[bytes]) -> None:
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20000
+    parser = argparse.ArgumentParser(description="HJ 212 decoders, plain and compiled")
+    parser.add_argument("packets", type=int, nargs="?", default=20000)
+    count = parser.parse_args().packets
     frames = packets(count)
     stream = b"".join(frames)
     pieces = [b"".join(frames[n : n + 200]) for n in range(0, count, 200)]

@@ -1,7 +1,5 @@
 """End to end: packets acknowledged a second after fdatasync, with field decoding behind, client on the same cores.
 
-    python bench/telemetry_gateway.py [connections] [under way on each] [seconds] [workers]
-
 The client sends ready-made 2017 uploads of 12 factors (about 546 bytes), keeps a number of them under way on each line and
 measures from sending to 9014. The baseline in the same run is the same load against a server that frames, checks the CRC and
 answers without storing anything: the ratio is the price of durability and of decoding.
@@ -9,6 +7,7 @@ answers without storing anything: the ratio is the price of durability and of de
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import multiprocessing
 import os
@@ -124,9 +123,13 @@ def _tell(name: str, rate: float, waits: list[float], base: float) -> None:
 
 
 def main() -> None:
-    connections, window, seconds, workers = (
-        int(a) if a else d for a, d in zip((sys.argv[1:] + [""] * 4)[:4], (500, 8, 8, 1), strict=True)
-    )
+    parser = argparse.ArgumentParser(description="Packets acknowledged a second, end to end")
+    parser.add_argument("connections", type=int, nargs="?", default=500)
+    parser.add_argument("window", type=int, nargs="?", default=8, help="packets under way on each connection")
+    parser.add_argument("seconds", type=int, nargs="?", default=8)
+    parser.add_argument("workers", type=int, nargs="?", default=1)
+    given = parser.parse_args()
+    connections, window, seconds, workers = given.connections, given.window, given.seconds, given.workers
     frames = packets(20000)
     here, there = multiprocessing.get_context("spawn").Pipe()
     echo = multiprocessing.get_context("spawn").Process(target=_echo, args=(there,), daemon=True)

@@ -1,13 +1,12 @@
 """What hostile and idle clients cost the others: acknowledged packets a second with and without them, and the memory.
 
-    python bench/telemetry_hostile.py [idle connections] [seconds]
-
 The hostile ones: idle lines, senders of random bytes and of endless frames, senders of one byte at a time, wrong passwords,
 the same packet again and again, whole frames of 9,999 bytes, and packets from the years 1999 and 2099. The ratio is taken against the same load alone in the same run.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import multiprocessing
@@ -86,8 +85,11 @@ def _memory(pids: list[int]) -> float:
 
 
 def main() -> None:
-    idle = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 6.0
+    parser = argparse.ArgumentParser(description="What idle and hostile connections cost the others")
+    parser.add_argument("idle", type=int, nargs="?", default=10_000)
+    parser.add_argument("seconds", type=float, nargs="?", default=6.0)
+    given = parser.parse_args()
+    idle, seconds = given.idle, given.seconds
     frames = packets(20000)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
