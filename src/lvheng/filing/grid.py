@@ -116,7 +116,7 @@ def _line(
         cell = Cell(
             column, _edited(column, value, options), _read(column, value, options), form.unit(sheet, column, row.key), fixed=must and column.code in names,
             faults=faults.get((row.key, column.code), []), remarks=remarks.get((row.key, column.code), []),
-            address="\x1f".join((sheet.sheet, row.key, column.code)), anchor=anchor(sheet.sheet, row.key, column.code),
+            address="\x1f".join((sheet.sheet, row.key, column.code)), anchor=anchor(sheet.sheet, row.key, column.code) if row.key or sheet.record else "",
         )  # fmt: skip
         if before is not None and before != value:
             cell.old = _read(column, before, options)

@@ -64,21 +64,21 @@ class FiledBelow:
     hidden: int
 
 
-def rests_on(indicator: str, period: Period) -> Sum | None:
-    """The sum over units that figures of the indicator are held against, None when there is none."""
+def rests_on(indicator: str, period: Period, below: str) -> Sum | None:
+    """The sum over ``below`` (units, counties) that figures of the indicator are held against, None when there is none."""
     for form in content.book().all(period.end):
         if form.frequency is not period.kind:
             continue
         for entry, _home, _value in form.sums:
             gives = (p.indicator for p in form.entry.publishes if (p.sheet, p.value) == (entry.sheet, entry.column))
-            if entry.below == "units" and entry.indicator and indicator in gives:
+            if entry.below == below and (entry.indicator or below == "counties") and indicator in gives:
                 return entry
     return None
 
 
 def below(actor: Actor, indicator: str, region: str, period: Period, position: int) -> FiledBelow | None:
     """What the region's units filed, as of a ledger position; None where nothing is said to be below."""
-    entry = rests_on(indicator, period)
+    entry = rests_on(indicator, period, "units")
     if entry is None:
         return None
     subjects = {

@@ -145,6 +145,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "bodies": own, "duties": due, "urgent": duties.upcoming(due), "calendar": _calendar(due), "inbox": inbox, "clean": sum(w.clean for w in inbox),
         "extensions": duties.extensions(user), "standings": STANDINGS, "several": len(own) > 1,
         "recent": duties.seen(user).order_by("-changed_at")[:10], "may_file": bool(own),
+        "earlier": sorted({(d.form.id, d.body.pk): (d.form, d.body) for d in due}.values(), key=lambda fb: (fb[0].code, fb[1].pk)),
     }  # fmt: skip
     return render(request, "filing/home.html", context)
 
@@ -162,9 +163,9 @@ def _calendar(found: list[duties.Duty]) -> list[tuple[date, list[duties.Duty]]]:
 @require_POST
 def start(request: HttpRequest) -> HttpResponse:
     period = Period.parse(request.POST.get("period", "")[:40])
-    return redirect(
-        services.start(person(request), request.POST.get("form", "")[:64], request.POST.get("body", "")[:64], period)
-    )
+    form, _space, body = request.POST.get("choice", "").partition(" ")
+    form, body = request.POST.get("form", form), request.POST.get("body", body)
+    return redirect(services.start(person(request), form[:64], body[:64], period))
 
 
 # --- one filing -----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
 from lvheng.core.explain import OPS, Node
+from lvheng.core.formula import exact
 from lvheng.core.period import Period
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.core.quantity import show
@@ -287,12 +288,11 @@ def shown_node(sight: Sight, node: Node, path: str, *, deep: bool = False, root:
     entry = sight.view.catalogue.by_code.get(node.code)
     places = entry.places if entry else 4
     rule = node.payload if node.op in ("parameter", "table") else None
-    below = not node.children and node.op in ("observed", "missing") and _filed_below(sight, node)
+    below = not node.children and node.op in ("observed", "missing") and _level_below(sight, node) != ""
     children: list[dict[str, Any]] = []
     if deep and not hidden:
         children = [shown_node(sight, c, f"{path}.{i}".lstrip("."), root=root) for i, c in enumerate(node.children)]
-        if below:
-            children.append({"filed": provenance.below(sight.actor, node.code, node.region, node.period, sight.view.position)})
+        children += _filed_below(sight, node, path) if below else []
     return {
         "label": words.name_of(entry) if entry and node.op not in ("lag", "base", "ytd", "children", "sum_over") else words.word(node.label),
         "how": words.word(OPS[node.op]), "op": node.op, "item": words.item_label(node.item), "text": node.text, "reason": NOT_PUBLIC if hidden else node.reason,
@@ -305,11 +305,29 @@ def shown_node(sight: Sight, node: Node, path: str, *, deep: bool = False, root:
     }  # fmt: skip
 
 
-def _filed_below(sight: Sight, node: Node) -> bool:
-    """Whether what units filed stands below a figure: counties have units, the city has counties."""
-    region = sight.region(node.region)
-    is_county = region is not None and region.code != sight.plan.header.city
-    return is_county and provenance.rests_on(node.code, node.period) is not None
+def _level_below(sight: Sight, node: Node) -> str:
+    """Whose filings a figure is held against: counties below the city, units below a county, or nobody's."""
+    if node.region not in sight.plan.regions:
+        return ""
+    level = "counties" if node.region == sight.plan.header.city else "units"
+    return level if provenance.rests_on(node.code, node.period, level) is not None else ""
+
+
+def _filed_below(sight: Sight, node: Node, path: str) -> list[dict[str, Any]]:
+    """What was filed below a figure, as one more node: it bears the figure out and is not reckoned with."""
+    if _level_below(sight, node) == "units":
+        return [
+            {"filed": provenance.below(sight.actor, node.code, node.region, node.period, sight.view.position)}
+        ]
+    parts = [sight.view.explain(node.code, r.code, node.period, node.item) for r in sight.plan.regions.parts(node.region)]
+    shown = []
+    for part in parts:
+        place = (node.code, part.region, node.period.code, node.item)
+        shown.append({**shown_node(sight, part, "", root=place), "id": f"n{path.replace('.', '-')}-{part.region}"})
+    entry = provenance.rests_on(node.code, node.period, "counties")
+    seen = [n["value"] for n in shown]
+    value = None if None in seen else exact.total(seen)
+    return [{"counties": shown, "entry": entry, "value": value, "unit": node.unit}]
 
 
 def follow(node: Node, path: str) -> list[Node]:

@@ -132,7 +132,7 @@
     const row = body.rows[body.rows.length - 1].cloneNode(true);
     row.dataset.row = "";
     for (const input of inputsOf(row)) { input.value = ""; input.readOnly = false; input.removeAttribute("aria-invalid"); }
-    for (const cell of row.cells) { cell.className = cell.classList.contains("n") ? "n" : ""; cell.removeAttribute("title"); for (const extra of cell.querySelectorAll("span")) extra.remove(); }
+    for (const cell of row.cells) { cell.className = cell.classList.contains("n") ? "n" : ""; cell.removeAttribute("title"); cell.removeAttribute("id"); for (const extra of cell.querySelectorAll("span")) extra.remove(); }
     body.append(row);
     return row;
   }
