@@ -349,8 +349,9 @@ def energy_gateway(data: Path, host: str, port: int, certificate: Path | None, k
 @click.option("--seed", type=int, default=1, show_default=True, help="随机种子。")
 @click.option("--faults", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="线路出错的比例。")
 @click.option("--register", "registry", type=click.Path(path_type=Path), help="把这些现场机登记到该网关数据目录。")
+@click.option("--outlets", is_flag=True, help="并在本站为每台现场机建立排口（演示数据），随后可在页面上看到。")
 def simulate_command(
-    host: str, port: int, devices: int, hours: int, seed: int, faults: float, registry: Path | None
+    host: str, port: int, devices: int, hours: int, seed: int, faults: float, registry: Path | None, outlets: bool
 ) -> None:
     from lvheng.telemetry import simulate
 
@@ -369,8 +370,19 @@ def simulate_command(
         f"发送{report.sent}个报文，应答{report.acknowledged}个，重发{report.resent}次，未应答{report.unanswered}个，"
         f"用时{report.seconds:.1f}秒；应答时间99%在{report.percentile(0.99) * 1000:.0f}毫秒以内"
     )
+    if outlets:
+        with_django(lambda: _place([g.mn for g in fleet]))()
     if report.unanswered:
         raise SystemExit(1)
+
+
+def _place(mns: list[str]) -> None:
+    """Outlets of the site for simulated devices, as their packets tell."""
+    from lvheng.telemetry import register
+
+    for n, mn in enumerate(mns, 1):
+        register.adopt(mn, by="演示", name=f"模拟排口{n}（演示）", synthetic=True)
+    click.echo(f"已建立排口{len(mns)}个")
 
 
 commands: list[click.Command] = [telemetry, gateway, energy_gateway, simulate_command]

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST
 from lvheng.access.models import append_event
 from lvheng.access.roles import Permission, may
 from lvheng.core.problem import Place, Problem, ProblemError
+from lvheng.observations import view
 from lvheng.shell import words
 from lvheng.shell.context import actor_of
 from lvheng.shell.pages import problem_page, respond
@@ -191,6 +192,8 @@ class OutletForm(modelform_factory(Outlet, fields=FIELDS)):  # type: ignore[misc
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             del self.fields["code"]  # stands in addresses and in the ledger
+        regions = [(r.code, words.name_of(r)) for r in view.current().plan.regions]
+        self.fields["region"].widget = forms.Select(choices=[("", "—"), *regions])
         self.fields["since"].widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
 
