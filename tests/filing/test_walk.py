@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.filing.workbooks import comments, fill
 from tests.support.chromium import assert_accessible, assert_calm
@@ -32,7 +33,7 @@ def shot(page: Page, name: str) -> None:
     page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
 
-def upload(page: Page, raw: bytes, name: str = "十月.xlsx") -> None:
+def upload(page: Page, raw: bytes, name: str = "十二月.xlsx") -> None:
     page.set_input_files(
         "#file",
         {"name": name, "mimeType": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "buffer": raw},
@@ -52,7 +53,13 @@ def test_a_filing_goes_from_template_to_accepted_figure(page: Page, server: Serv
     page.goto(server.address + "/filing/")
     assert_calm(page)
     shot(page, "1-waiting")
-    page.locator("tr", has_text="205-1").first.get_by_role("button", name="开始填报").click()
+    # a month of the year that the plan is judged by, filed late
+    page.locator("#earlier summary").click()
+    page.locator("#earlier-form").select_option(
+        label=page.locator("#earlier-form option", has_text="205-1").first.inner_text()
+    )
+    page.locator("#earlier-period").fill("2024年12月")
+    page.get_by_role("button", name="补报", exact=True).click()
     page.wait_for_url(re.compile(r"/filing/\d+/$"))
     address = page.url
     assert_calm(page)
@@ -119,3 +126,45 @@ def test_a_filing_goes_from_template_to_accepted_figure(page: Page, server: Serv
     expect(page.locator("main")).to_contain_text(re.compile(r"第\d+次入库"))
     assert_calm(page)
     shot(page, "8-accepted")
+
+    explained(page, server, address)
+
+
+def explained(page: Page, server: Server, address: str) -> None:
+    """The plan's page leads down to it: target, indicator, city, month, county, the unit's own cell."""
+    page.goto(f"{server.address}/target/{TARGET}/")
+    down(page, "规模以上工业单位增加值能耗 福州市 2024年")
+    down(page, "规模以上工业综合能源消费量 福州市 2024年")
+    month = down(page, "福州市 2024年12月")
+    month.locator(".filed-below > summary").click()
+    county = month.locator("li.node", has=page.locator(":scope > details > summary", has_text="福清市")).last
+    unfold(county)
+    county.locator(".filed-below > summary").click()
+    link = page.locator(f".filed-below summary a[href^='{urlsplit(address).path}?version=2#']").first
+    expect(link).to_contain_text("电力 消费量本月")
+    assert_calm(page)
+    link.scroll_into_view_if_needed()
+    shot(page, "9-explained")
+    link.click()
+    page.wait_for_url(re.compile(re.escape(address) + r"\?version=2#c-energy-electricity-use_month"))
+    expect(page.locator("#c-energy-electricity-use_month")).to_contain_text("100")
+    shot(page, "10-the-cell")
+
+
+TARGET = "T011"
+
+
+def down(page: Page, words: str) -> Locator:
+    """Unfold the first node of that name in the explanation."""
+    named = page.locator(":scope > details > summary", has_text=re.compile(words.replace(" ", r"\s+") + r"(?!\d)"))
+    node = page.locator(".tree li.node:visible", has=named).last
+    unfold(node)
+    return node
+
+
+def unfold(node: Locator) -> None:
+    """Open a node that is closed, and wait for what is below."""
+    details = node.locator(":scope > details")
+    if details.get_attribute("open") is None:
+        details.locator(":scope > summary").click()
+        expect(details.locator(":scope > ul > li.node").first).to_be_visible()
