@@ -42,6 +42,23 @@ def test_every_page_is_calm_and_accessible_on_a_desk(page: Page) -> None:
     assert not faults, "\n\n".join(faults)
 
 
+INSIDE = ["/", "/account/", "/filing/", "/review/", "/filing/completeness/", "/registry/", "/outlets/", "/outlets/alarms/", "/energy/barometer/", "/energy/outlook/", "/plan/read/"]  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["zh-hans", "en"])
+def test_the_pages_of_the_leading_department_are_calm_and_accessible(lead: Page, server: Server, language: str) -> None:
+    lead.context.add_cookies([{"name": "django_language", "value": language, "url": server.address}])
+    faults = []
+    for address in [*INSIDE, *(EVERY[:1] + EVERY[2:3] + EVERY[9:12] if language == "en" else [])]:
+        lead.goto(address)
+        for check in (assert_calm, assert_accessible):
+            try:
+                check(lead)
+            except AssertionError as fault:
+                faults.append(str(fault))
+    assert not faults, "\n\n".join(faults)
+
+
 def test_every_page_is_readable_in_the_dark(browser: Browser, server: Server, watch: Watch) -> None:
     context = browser.new_context(base_url=server.address, viewport=DESK, color_scheme="dark", locale="zh-CN")  # type: ignore[arg-type]
     page = context.new_page()

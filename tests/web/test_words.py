@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from django.utils.translation import override
@@ -19,6 +20,9 @@ from lvheng.plan.rules import State
 from lvheng.shell import formulas, words
 from lvheng.shell.tables import Cell, Column, Table, download
 from lvheng.shell.templatetags import figures
+
+if TYPE_CHECKING:
+    from lvheng.observations.view import View
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
@@ -151,3 +155,29 @@ def test_a_cell_is_escaped() -> None:
 def test_the_unit_stands_in_the_header_of_an_export() -> None:
     assert "数值（吨）" in download(table({"name": "甲", "value": 1}), "csv").content.decode()
     assert to_csv([], []) == "\ufeff\r\n"
+
+
+def test_reasons_and_gaps_are_said_in_english_on_english_pages(plan_view: View) -> None:
+    from dataclasses import replace
+
+    from django.utils import translation
+
+    standing = plan_view.standing("T001")
+    made = replace(standing, value=Decimal("11.98"), period=Period.of_year(2024), complete=True, progress=Decimal("84.6"), schedule=Decimal(80), goal=Decimal(14))  # fmt: skip
+    endings = ("达到序时进度", "落后序时进度1.2个百分点", "已达到目标", "已提前达到目标值，须保持到期末", "无基期数值，到期再作评判", "到期未达到目标")  # fmt: skip
+    whole = (
+        "目标尚未下达。",
+        "尚无数据。",
+        "规则条款，按条文适用，不作进度评判。",
+        "2024年缺少福州市2024年的能源消费总量，不作评判。",
+    )
+    gap = {"reason": "缺少福州市2024年的能源消费总量", "parts": 0, "indicator": plan_view.catalogue["energy_total"], "label": "", "region": None, "region_name": "", "period": Period.of_year(2024)}  # fmt: skip
+    with translation.override("en"):
+        said = [words.reason_of(replace(made, reason=f"2024年，累计下降11.98%，{e}。")) for e in endings]
+        said += [words.reason_of(replace(made, value=None, reason=r)) for r in whole]
+        said += [words.gap_of(gap), words.gap_of(gap | {"parts": 2}), words.word("门槛5万吨标准煤以上应全部落实")]
+        marked = words.as_written("〔<b>")
+    assert not [text for text in said if re.search("[\u4e00-\u9fff]", text)], said
+    assert "1.2 points behind schedule" in said[1]
+    assert marked == "〔<b>"
+    assert words.as_written("原文<b>") == "原文<b>"  # escaped by the template on a Chinese page

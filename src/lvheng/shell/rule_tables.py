@@ -58,7 +58,7 @@ def rule_table(version: Any, name: Callable[[str], str]) -> Table | None:
             for b in entry.bands
         ]
         return Table(columns, rows, title="", formats=(), name=words.name_of(version))
-    shown = {n: unit for n, unit in entry.columns.items() if n != "name_en"}
+    shown = {n: unit for n, unit in entry.columns.items() if not n.endswith("_en")}
     if "code" in shown and "name" in shown:  # names first, codes after them for reference
         shown = {"name": shown.pop("name"), **{n: u for n, u in shown.items() if n != "code"}, "code": shown["code"]}
     columns = [
@@ -79,14 +79,16 @@ def _cell(row: dict[str, Any], column: str, name: Callable[[str], str]) -> Any:
     value = row.get(column)
     if column in _ORDINALS and isinstance(value, Decimal):
         return f"{value:f}"
-    if column == "name" and words.english():
-        return row.get("name_en") or value
+    if words.english() and (own := row.get(f"{column}_en")):
+        return own
     if column in ("sure", "confidence") and value:
         from lvheng.core.source import Confidence
 
         return words.word(Confidence(value).label)
-    if not isinstance(value, str) or not _CODE.fullmatch(value):
-        return words.unit_label(value) if column == "unit" and isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if not _CODE.fullmatch(value):
+        return words.unit_label(value) if column == "unit" else Cell(value, html=words.as_written(value))
     said = "" if column == "code" and "name" in row else _word(value, name)
     return said or Cell(value, html=format_html('<code class="reference">{}</code>', value))
 

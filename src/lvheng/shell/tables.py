@@ -62,7 +62,7 @@ class Table:
     name: str = "表"
     formats: tuple[str, ...] = exports.FORMATS
     filterable: bool = True
-    export_query: str = ""  # kept in the export address; empty: the present one
+    export_query: str = ""  # an address, or what is added to the present one to name this table among several
     classes: str = ""
     marked: dict[int, str] = field(default_factory=dict)  # row number → class
 

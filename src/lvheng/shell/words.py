@@ -7,6 +7,7 @@ everything else as it is written.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -40,7 +41,7 @@ DATA_WORDS = (
     _("观测"), _("同期取值"), _("按期间合计"), _("按期间平均"), _("期末值"), _("按地区合计"), _("前期"), _("基年"), _("当年累计"), _("下级地区合计"), _("分项合计"),
     _("分档表"), _("缺失"),
     _("“两高”项目管控"), _("主要污染物减排"), _("交通物流节能减排"), _("公共机构能效提升"), _("公开发布数据"), _("农业农村节能减排"), _("商贸领域能效提升"),
-    _("园区节能环保"), _("城镇绿色节能改造"), _("挥发性有机物综合整治"), _("煤炭清洁高效利用"), _("环境基础设施"), _("用能单位能源平衡"), _("碳排放双控"),
+    _("园区节能环保"), _("城镇绿色节能改造"), _("挥发性有机物综合整治"), _("煤炭清洁高效利用"), _("环境基础设施"), _("用能单位能源平衡"), _("能源平衡"), _("碳排放双控"),
     _("考核与奖励"), _("能源消费分行业"), _("能耗双控"), _("重点行业绿色转型"), _("重点领域污染物减排"),
     _("交通运输"), _("供电企业"), _("公安"), _("农业农村"), _("发改"), _("商务"), _("城市管理"), _("大数据"), _("工信"), _("市场监管"), _("建设"), _("机关事务"),
     _("水利"), _("港口"), _("生态环境"),
@@ -96,7 +97,12 @@ def english() -> bool:
 
 def word(text: str) -> str:
     """A word of the data in the language of the page."""
+    if english() and (found := _THRESHOLD.fullmatch(text or "")):
+        return gettext("门槛%s以上应全部落实") % (found[1] + " " + unit_label(found[2]))
     return gettext(text) if text else ""
+
+
+_THRESHOLD = re.compile(r"门槛([\d.,−]+)(.*)以上应全部落实")  # as a standing says it; see observations.view
 
 
 def name_of(thing: Any) -> str:
@@ -228,26 +234,72 @@ def goal_words(target: Any, goal: Decimal | None = None) -> str:
     return f"{SYMBOLS.get(target.comparator, '')} {show(value)} {unit_label(target.unit)}".strip()
 
 
+# How a sentence of :mod:`lvheng.plan.rules` ends, and what that is called on an English page.
+_ENDINGS = (
+    (re.compile("已提前达到目标值"), _("已提前达到目标值，须保持到期末")),
+    (re.compile("已达到目标"), _("已达到目标")),
+    (re.compile("无基期数值"), _("无基期数值，到期再作评判")),
+    (re.compile("到期未达到目标"), _("到期未达到目标")),
+    (re.compile("达到序时进度"), _("达到序时进度")),
+    (re.compile(r"落后序时进度([\d.,]+)个百分点"), _("落后序时进度%s个百分点")),
+    (re.compile("^定性要求"), _("定性要求，未设数值")),
+)
+SENTENCES = (
+    _("规则条款，按条文适用，不作进度评判。"), _("目标尚未下达。"), _("目标值尚未下达。"), _("尚未指定统计指标。"), _("尚无数据。"), _("规划期尚未开始。"),
+    _("原文未写明数值，也无法推定。"), _("数据不完整，不作评判。"), _("该数据尚未公开。"), _("未分解到本地区。"), _("定性要求，未设数值；尚无数据。"),
+)  # fmt: skip
+
+
 def reason_of(standing: Any) -> str:
     """The sentence that says why; in English made anew from the same figures."""
+    said: str = standing.reason
     if not english():
-        return standing.reason
-    target = standing.target
+        return said
+    if (whole := gettext(said)) != said:
+        return whole
     if standing.value is None:
-        return gettext("目标值尚未下达。") if standing.goal is None and target.value is None else gettext("尚无数据。")
+        at = standing.period
+        return gettext("尚无数据。") if at is None else gettext("%s数据不全，不作评判。") % period_label(at)
     if not standing.complete:
         return gettext("数据不完整，不作评判。")
+    value = f"{show(standing.value, standing.places)} {unit_label(standing.unit)}".strip()
+    ending = next(((words, found) for pattern, words in _ENDINGS if (found := pattern.search(said))), None)
     parts = [
-        f"{show(standing.value, standing.places)} {unit_label(standing.unit)}".strip(),
-        gettext("目标%s") % goal_words(target, standing.goal)
+        f"{period_label(standing.period)}: {value}" if standing.period else value,
+        gettext("目标%s") % goal_words(standing.target, standing.goal)
         if standing.goal is not None
-        else gettext(standing.goal_note)
+        else word(standing.goal_note)
         if standing.goal_note
         else "",
         gettext("完成目标进度%s%%") % show(standing.progress, 1) if standing.progress is not None else "",
         gettext("序时进度%s%%") % show(standing.schedule, 1) if standing.schedule is not None else "",
+        str(ending[0]).replace("%s", ending[1][1] if ending[1].lastindex else "") if ending else "",
     ]
     return listed(parts, "；") + "."
+
+
+def gap_of(node: Mapping[str, Any]) -> str:
+    """Why a number of an explanation is missing; in English by what it is of."""
+    said: str = node["reason"]
+    if not said or not english():
+        return said
+    if (whole := gettext(said)) != said:
+        return whole
+    if node["parts"]:
+        return gettext("所需数据不全。")
+    of = name_of(node["indicator"]) or node["label"]
+    return gettext("缺少数据：%s") % listed(
+        (of, name_of(node["region"]) or node["region_name"], period_label(node["period"]))
+    )
+
+
+def as_written(text: Any) -> SafeString | str:
+    """Words that stay Chinese on every page (quotations, notes, citations), told to readers aloud as such."""
+    said = str(text or "")
+    return format_html('<span lang="zh-Hans">{}</span>', said) if english() and _HAN.search(said) else said
+
+
+_HAN = re.compile("[\u4e00-\u9fff]")
 
 
 def validity_label(validity: Any) -> str:
@@ -262,7 +314,7 @@ def validity_label(validity: Any) -> str:
 
 def citation(source: Any) -> SafeString:
     """A citation for a table: as it is written, whatever the language of the page."""
-    return format_html('<span translate="no">{}</span>', cite(source))
+    return format_html('<span translate="no">{}</span>', as_written(cite(source)))
 
 
 def cite(source: Any) -> str:

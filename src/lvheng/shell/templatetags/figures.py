@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from django import template
 from django.http import QueryDict
@@ -42,6 +42,7 @@ from lvheng.core.source import Confidence
 from lvheng.core.tables import plain
 from lvheng.plan.rules import State
 from lvheng.shell import formulas, rule_tables, words
+from lvheng.shell.tables import Table
 
 register = template.Library()
 
@@ -63,7 +64,13 @@ register.filter("bracketed", words.bracketed)
 register.filter("deadline", words.deadline_label)
 register.filter("why", words.reason_of)
 register.filter("validity", words.validity_label)
-register.filter("cite", words.cite)
+register.filter("gap", words.gap_of)
+register.filter("zh", words.as_written)
+
+
+@register.filter
+def cite(source: Any) -> str:
+    return words.as_written(words.cite(source))
 
 
 @register.filter
@@ -305,12 +312,13 @@ def spark(points: Sequence[Any], width: int = 96, height: int = 26) -> SafeStrin
     return mark_safe(f'<svg class="spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true" focusable="false">{"".join(parts)}</svg>')  # fmt: skip
 
 
-@register.simple_tag
-def chart(kind: str, data: dict[str, Any], title: str, table: Any = None, height: str = "") -> SafeString:
-    """A chart with its data as JSON (nothing inline runs), its table one key away, and its exports."""
+@register.simple_tag(takes_context=True)
+def chart(context: Any, kind: str, data: dict[str, Any], title: str, table: Any = None, height: str = "") -> SafeString:
+    """A chart with its data as JSON (nothing inline runs), its table (a Table, or one rendered) one key away, and its exports."""
+    shown = _rendered(context, table) if isinstance(table, Table) else table
     return mark_safe(
         render_to_string(
-            "web/_chart.html", {"kind": kind, "data": data, "title": title, "table": table, "height": height}
+            "web/_chart.html", {"kind": kind, "data": data, "title": title, "table": shown, "height": height}
         )
     )
 
@@ -318,9 +326,22 @@ def chart(kind: str, data: dict[str, Any], title: str, table: Any = None, height
 @register.simple_tag(takes_context=True)
 def table(context: Any, data: Any, **options: Any) -> SafeString:
     """A :class:`lvheng.shell.tables.Table` as HTML."""
+    return _rendered(context, data, **options)
+
+
+def _rendered(context: Any, data: Any, **options: Any) -> SafeString:
     return mark_safe(
         render_to_string("web/_table.html", {"table": data, "sight": context.get("sight"), "request": context.get("request"), **options})
     )  # fmt: skip
+
+
+@register.simple_tag(takes_context=True)
+def export_url(context: Any, data: Any, fmt: str) -> str:
+    """Where a table is taken away from: its own address, or this page with what names the table among several."""
+    own = data.export_query
+    if own.startswith("/"):
+        return f"{own}{'&' if '?' in own else '?'}format={fmt}"
+    return query(context, **dict(parse_qsl(own.lstrip("?"))), format=fmt, page="")
 
 
 # --- furniture ----------------------------------------------------------------------------------------
