@@ -54,14 +54,30 @@ def test_equal_on_mutations_of_packets_whose_shape_is_known():
 
 def test_clean_packets_take_the_quick_way(monkeypatch):
     """Were everything handed to the full parser, equality would prove nothing."""
+    dialect = hj212.Dialect()  # the standard, with a memory of its own
     clean = [s.replace(b"a01013", b"a01014").replace(b"a19001", b"a01012") for s in clean_segments()]
     for seg in clean * 2:
-        decoder._decode(seg, hj212.STANDARD)
+        decoder._decode(seg, dialect)
     monkeypatch.setattr(decoder, "parse", None)
     for seg in clean:
-        assert decoder._decode(seg, hj212.STANDARD).values
+        assert decoder._decode(seg, dialect).values
         changed = seg.replace(b"=40.1,", b"=40.23456,")
-        assert decoder._decode(changed, hj212.STANDARD).has("decimals_over")
+        assert decoder._decode(changed, dialect).has("decimals_over")
+
+
+def test_ever_new_shapes_are_not_compiled_without_end(monkeypatch):
+    made = []
+    monkeypatch.setattr(decoder, "_Shape", lambda *a: made.append(a) or decoder_shape(*a))
+    dialect = hj212.Dialect(name="捣乱")
+    for n in range(1000):
+        seg = hj212.segment(st="32", cn="2011", mn="A" * 24, qn="20260601080000123",
+                            cp=f"DataTime=20260601080000;x{n}-Rtd=1.2,x{n}-Flag=N")  # fmt: skip
+        for _ in range(2):
+            decoder._decode(seg, dialect)
+    assert len(made) <= 100 + 2000 / 50 + 3
+
+
+decoder_shape = decoder._Shape
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):

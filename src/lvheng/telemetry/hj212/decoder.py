@@ -33,6 +33,9 @@ _SPLIT = re.compile(r"([;,])")
 _VALUES = re.compile(r"=[^;,]*")
 _HEADS, _SHAPES = 16_384, 1_024  # remembered of each dialect at most
 _SHAPES_PER_HEAD = 4
+_PRICE = 50
+"""Full parses that must come before the next shape is compiled: it takes about as long, so that packets of ever new shape
+cannot make decoding much slower than the full parser alone."""
 
 
 class _Shape:
@@ -103,12 +106,13 @@ def _picker(places: Sequence[int]) -> Callable[[tuple[str, ...]], tuple[str, ...
 
 
 class _Head:
-    """A header without its QN, as understood: ``packet`` is the pattern that is copied."""
+    """A header without its QN, as understood."""
 
-    __slots__ = ("fields", "findings", "packet", "shapes")
+    __slots__ = ("fields", "findings", "flag", "late", "pno", "pnum", "shapes", "version")
 
     def __init__(self, packet: Packet, findings: Sequence[Problem]):
-        self.packet = packet
+        self.version, self.flag, self.late = packet.version, packet.flag, packet.late
+        self.pnum, self.pno = packet.pnum, packet.pno
         self.fields = {k: v for k, v in packet.header.items() if k != "QN"}
         self.findings = tuple(findings)
         self.shapes: list[_Shape] = []
@@ -117,10 +121,11 @@ class _Head:
 class _Memory:
     """What is remembered of one dialect."""
 
-    __slots__ = ("dialect", "heads", "met", "shapes")
+    __slots__ = ("credit", "dialect", "heads", "met", "shapes")
 
     def __init__(self, dialect: Dialect):
         self.dialect = dialect
+        self.credit = _PRICE * 100  # to begin with, as many shapes as a fleet is likely to have
         self.heads: dict[str, _Head] = {}
         self.shapes: dict[tuple[int, str], _Shape] = {}
         self.met: set[tuple[int, str]] = set()
@@ -195,9 +200,8 @@ def _quick(qn: str, head: _Head, body: str, quiet: frozenset[str]) -> Packet | N
     long = shape.long(groups)
     if any(long):
         findings += _too_long(shape.limited, tuple(map(bool, long)), quiet)
-    like = head.packet
     return Packet(
-        {"QN": qn, **head.fields} if qn else head.fields.copy(), like.version, like.flag, like.pnum, like.pno, like.late, when,
+        {"QN": qn, **head.fields} if qn else head.fields.copy(), head.version, head.flag, head.pnum, head.pno, head.late, when,
         [("DataTime", time_text)], values, findings,
     )  # fmt: skip
 
@@ -205,6 +209,7 @@ def _quick(qn: str, head: _Head, body: str, quiet: frozenset[str]) -> Packet | N
 def _remember(memory: _Memory, parts: tuple[str, str, str], packet: Packet, note: Notes) -> None:
     """Keep what the full parser found, as far as it follows from the header's text or the order of items."""
     qn, rest, body = parts
+    memory.credit = min(memory.credit + 1, _PRICE * 100)
     names = list(note.subjects)
     first, then = names[: note.before_area], names[note.before_area :]
     late = [] if qn else [n for n in then if n == "qn_missing"]  # told last, since the data area may hold it
@@ -234,8 +239,11 @@ def _remember(memory: _Memory, parts: tuple[str, str, str], packet: Packet, note
                 memory.met.clear()
             memory.met.add(key)
             return
-        if len(memory.shapes) >= _SHAPES:
+        if memory.credit < _PRICE:
             return
+        memory.credit -= _PRICE
+        if len(memory.shapes) >= _SHAPES:
+            memory.shapes.clear()
         findings = note.problems(memory.dialect.quiet, [*of_area, *late])
         shape = memory.shapes[key] = _Shape(body, packet.version, memory.dialect, findings)
     if shape not in head.shapes:
