@@ -124,7 +124,6 @@ def test_a_year_without_data_is_incomplete_not_computed(write):
 @pytest.mark.parametrize(("rows", "code", "line", "column"), [
     ("甲,14,5,2021,-3\n甲,14,5,2021,-3\n", "energy.progress.year_twice", 3, 4),
     ("甲,14,5,2021-2022,-3\n甲,14,5,2022,-3\n", "energy.progress.year_twice", 3, 4),
-    ("甲,14,5,2021,-3\n甲,14,5,2023,-3\n", "energy.progress.year_gap", 3, 4),
     ("甲,14,5,2021,-3\n甲,15,5,2022,-3\n", "energy.table.contradiction", 3, 2),
     ("甲,14,2,2021,-3\n甲,14,2,2022,-3\n甲,14,2,2023,-3\n", "energy.progress.too_many", 4, 4),
     ("甲,-14,5,2021,-3\n", "energy.progress.target", 2, 2),
@@ -248,3 +247,14 @@ def test_list_of_schemes_and_unknown_scheme(write):
     assert {"national-2020", "national-2021", "hangzhou-125", "ratio-2010", "fuzhou-enterprise"} <= {s["id"] for s in json.loads(out.stdout)}  # fmt: skip
     out = CliRunner().invoke(energy, ["warn", str(write(QINGHAI)), "--scheme", "x"])
     assert isinstance(out.exception, ProblemError)
+
+
+def test_a_skipped_year_is_incomplete_and_leaves_the_others(tmp_path):
+    path = tmp_path / "表.csv"
+    path.write_text(
+        "region,target_pct,years,year,change_pct\n甲,14,5,2023,-3\n甲,14,5,2021,-3\n乙,14,5,2021,-3\n", encoding="utf-8"
+    )
+    (gap, whole), problems = progress_table.progress(path, Thresholds(Decimal(10)))
+    assert (gap.missing_years, gap.complete, gap.cumulative_decline, gap.progress) == ([2022], False, None, None)
+    assert (whole.complete, whole.cumulative_decline) == (True, Decimal(3))
+    assert [(p.code, p.place.line) for p in problems] == [("energy.progress.year_gap", 2)]

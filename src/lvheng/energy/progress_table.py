@@ -212,12 +212,14 @@ def _one(
     if any(p.severity is Severity.BLOCKER for p in problems) or target is None or years is None:
         return None, problems
     spans.sort(key=lambda s: s[:2])
+    skipped: list[int] = []
     for (_, last, _), (first, _, row) in itertools.pairwise(spans):
         if first <= last:
             problems.append(Problem("energy.progress.year_twice", f"“{region}”{first}年写了两次", place=row.place_of("year"), got=row["year"], fix="每年只留一行。"))  # fmt: skip
         elif first > last + 1:
             gap = f"{last + 1}年" if first == last + 2 else f"{last + 1}—{first - 1}年"
-            problems.append(Problem("energy.progress.year_gap", f"“{region}”缺少{gap}的数据", place=row.place_of("year"), fix="补上缺少的年份；确无数据的，补一行并在变化列填“—”。"))  # fmt: skip
+            skipped += range(last + 1, first)
+            problems.append(Problem("energy.progress.year_gap", f"“{region}”缺少{gap}的数据，累计结果不完整，不予计算", Severity.WARNING, row.place_of("year"), fix="补上缺少的年份。"))  # fmt: skip
     first_year = spans[0][0]
     last_year = spans[-1][1]
     if last_year - first_year + 1 > years:
@@ -232,7 +234,10 @@ def _one(
         )  # fmt: skip
     while spans and spans[-1][2]["change_pct"] is None:  # years not yet reported
         spans.pop()
-    missing = [y for first, last, row in spans if row["change_pct"] is None for y in range(first, last + 1)]
+    end = spans[-1][1] if spans else 0
+    missing = sorted(
+        {y for first, last, row in spans if row["change_pct"] is None for y in range(first, last + 1)} | {y for y in skipped if y < end}
+    )  # fmt: skip
     done = spans[-1][1] - first_year + 1 if spans else 0
     for first, _, row in spans:
         if row["change_pct"] is None:

@@ -127,9 +127,20 @@ def read_table(path: Path | str, columns: Sequence[Column]) -> Table:
         data = file.read_bytes()
     except OSError as error:
         raise ProblemError(
-            Problem("energy.table.unreadable", "文件打不开", place=Place(file=file.name), got=error.strerror or "", fix="核对文件名和权限。")
+            Problem("energy.table.unreadable", "文件打不开", place=Place(file=file.name), got=_why(error), fix="核对文件名和权限。")
         ) from None  # fmt: skip
     return read_bytes(data, file.name, columns)
+
+
+def _why(error: OSError) -> str:
+    for kind, words in (
+        (FileNotFoundError, "没有这个文件"),
+        (IsADirectoryError, "是文件夹"),
+        (PermissionError, "没有读取权限"),
+    ):
+        if isinstance(error, kind):
+            return words
+    return "读取出错"
 
 
 def read_bytes(data: bytes, name: str, columns: Sequence[Column]) -> Table:
@@ -193,7 +204,7 @@ def _fill(
 
         def place_of(name: str, number: int = number) -> Place:
             i = where.get(name)
-            title = next((c.name for c in columns if c.name == name), name)
+            title = next((c.title for c in columns if c.name == name), name)
             if sheet:
                 return Place(
                     file=file, sheet=sheet, cell=f"{_letters(i)}{number}" if i is not None else "", field=title

@@ -313,7 +313,8 @@ def industries(request: HttpRequest) -> HttpResponse:
     sight = sight_of(request)
     view = sight.view
     region = chosen_region(sight, request.GET.get("region", ""))
-    span = view.data_years(DIVISION_ENERGY) or (0, -1)
+    base = sight.plan.header.base_year
+    span = view.data_years(DIVISION_ENERGY) or (base, base)
     years = list(range(span[1], span[0] - 1, -1))
     year = _year(request, years, next((y for y in years if view.value("industry_energy", region, Period.of_year(y)) is not None), None))  # fmt: skip
     asked = request.GET.get("month", "")
@@ -330,7 +331,7 @@ def industries(request: HttpRequest) -> HttpResponse:
         Column("co2", _("二氧化碳（单位法，已填报单位）"), "吨", 0, True),
     ]  # fmt: skip
     rows = []
-    for code, name in divided.divisions(view, region, year) if year else []:
+    for code, name in divided.divisions(view, region, year):
         now, past = (view.value(DIVISION_ENERGY, region, p, code) for p in (period, period.lag()))
         row: dict[str, Any] = {
             "code": code, "division": name, "energy": Cell(now, url=explained(sight, DIVISION_ENERGY, region, period, code), reason=_not_filed()),
