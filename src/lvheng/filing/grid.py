@@ -54,6 +54,7 @@ class Line:
     title: str
     cells: list[Cell]
     kept: bool  # a row that must stand
+    unit: str = ""  # of the row's figures, where rows differ
 
 
 @dataclass(slots=True)
@@ -122,7 +123,8 @@ def _line(
             cell.old = _read(column, before, options)
             cell.change = _change(value, before) if column.numeric else ""
         cells.append(cell)
-    return Line(row.key, form.key_name(sheet, row.key), cells, must)
+    unit = next((c.unit for c in cells if c.column.unit == "@"), "")
+    return Line(row.key, form.key_name(sheet, row.key), cells, must, unit)
 
 
 def _edited(column: Column, value: str | None, options: Any) -> str:

@@ -29,6 +29,7 @@ from lvheng.filing.forms.problems import Collector, FilingProblem
 
 Answers = Mapping[tuple[str, str, str, str], str]  # (check, sheet, key, column) → reason
 SLIP = "unit_slip"
+PLACES = 6  # decimals that a computed side of a check is shown with at most
 FEW = 12  # rows up to which looking at each exactly is quicker than screening
 _FORMULA = re.compile(r"[=@]|[+\-][^\d.\s]")
 _ERRORS = {"#N/A", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!", "#NAME?", "#NULL!", "#GETTING_DATA", "#SPILL!", "#CALC!"}
@@ -626,7 +627,7 @@ class _Checker:
                 if shown and rule.at in ("", column) and _plain_left(test, column)
                 else ""
             )
-            wanted = f"{why.words}{show(why.right)}{unit}" + (f"（{rule.wanted}）" if rule.wanted else "")
+            wanted = f"{why.words}{_short(why.right)}{unit}" + (f"（{rule.wanted}）" if rule.wanted else "")
             self.tell(
                 f"check.{rule.check}",
                 rule.message.zh,
@@ -634,7 +635,7 @@ class _Checker:
                 key,
                 shown,
                 severity=rule.severity,
-                got=f"{show(why.left)}{unit}",
+                got=f"{_short(why.left)}{unit}",
                 wanted=wanted,
                 source=rule.source,
                 fix=rule.fix or "核对有关栏目；属实的请说明原因。",
@@ -652,6 +653,12 @@ class _Checker:
             test.node, self.values.floats(test.refs, sheet), rule.tolerance, rule.relative, count
         )
         return (int(i) for i in found)
+
+
+def _short(value: Decimal) -> str:
+    """A side of a check for people: a quotient needs no fifty digits."""
+    exponent = value.as_tuple().exponent
+    return show(value, PLACES if isinstance(exponent, int) and exponent < -PLACES else None)
 
 
 def _plain_left(test: Expression, column: str) -> bool:
