@@ -1,4 +1,4 @@
-"""About 130 invented outlets with a month of on-line data in the lake, rolled up, with a few frauds among them.
+"""About 100 invented outlets with a month of on-line data in the lake, rolled up, with a few frauds among them.
 
 Half-hour values under the minute cycle keep it light. All codes begin with ``DEMO``; everything is marked 演示数据. What
 was injected is kept beside the lake in ``demo_truth.json`` and never read by the product.
@@ -29,7 +29,7 @@ from lvheng.telemetry.models import Factor, Outlet
 from lvheng.telemetry.screens import Channel, Floats
 from lvheng.telemetry.screens.inject import honest, inject
 
-SEED, GAS, WATER = 212, 90, 40
+SEED, GAS, WATER = 212, 72, 28
 FIRST, LAST = date(2026, 5, 1), date(2026, 5, 31)
 HOURS = ((LAST - FIRST).days + 1) * 24
 START = (FIRST - date(1970, 1, 1)).days * 24
@@ -99,7 +99,7 @@ def _data(
     if gas and n % EVERY == 7:
         base, truth = inject(FRAUDS[n // EVERY % len(FRAUDS)], base, dice, earlier[-20:])
         truths.append({"outlet": outlet.code, **asdict(truth)})
-    elif dice.random() < 0.8:  # most keep well below their limits
+    elif dice.random() < 0.93:  # most keep well below their limits
         base = replace(base, mean=np.round(base.mean * 0.7, 2), converted=base.converted * 0.7)
     earlier.append(base)
     level = dice.uniform(0.3, 0.8)
