@@ -60,6 +60,7 @@ class Rules:
     o2_standby: Decimal
     o2_air: Decimal
     marks: dict[str, MarkKind]
+    failed_checks: bool  # whether a failed check of a water analyser makes its data invalid
     molar: dict[str, Decimal]  # code → molar mass in g
     ambient: Decimal  # kPa, where an outlet states none
     constant_samples: int  # equal samples in a row of water before an alarm
@@ -92,6 +93,9 @@ def read_rules(book: Rulebook, day: date, region: str = "") -> Rules:
 
     days = {r["month"]: int(r["days"]) for r in rows("gas.month_days")}
     share = number("water.day_share")
+    failed = book.find("telemetry.water.failed_check", day, region)
+    if failed is not None:
+        used.append(failed)
     return Rules(
         gas_hour_minutes=int(number("gas.hour_minutes")),
         gas_day_hours=int(number("gas.day_hours")),
@@ -109,6 +113,7 @@ def read_rules(book: Rulebook, day: date, region: str = "") -> Rules:
         o2_standby=number("o2_standby"),
         o2_air=number("o2_air"),
         marks={r["code"]: MarkKind(r["family"], r["code"], r["name"], r["effect"]) for r in _marks(book, day, used)},
+        failed_checks=failed is not None,
         molar={r["code"]: r["mass"] for r in rows("molar_mass")},
         ambient=number("ambient_pressure"),
         constant_samples=int(number("water.constant_samples")),

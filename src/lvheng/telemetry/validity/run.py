@@ -26,7 +26,7 @@ from lvheng.core import engine as engines
 from lvheng.core.engine import DuckDB, Engine, Polars, Spark
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.telemetry.lake import VALUES, Lake, plain
-from lvheng.telemetry.validity import amounts, rollup, state
+from lvheng.telemetry.validity import amounts, checks, rollup, state
 from lvheng.telemetry.validity.rules import Rules
 
 EPOCH = date(1970, 1, 1)
@@ -199,8 +199,9 @@ def roll_up(
     """
     _check(series, first, last)
     frames = Frames(on, series, rules)
-    hours = frames.hours(scan_values(on, lake, first, last), calendar(first, last), late_until)
-    grid = frames.grid(hours, clock(first, last), marks)
+    values = scan_values(on, lake, first, last)
+    hours = frames.hours(values, calendar(first, last), late_until)
+    grid = frames.grid(hours, clock(first, last), frames.checked(values, first, last, marks))
     before = _history(on, history, first)
     about = {"first": str(first), "last": str(last), "rules": list(rules.refs)}
     if late_until is not None:
@@ -225,6 +226,15 @@ class Frames:
     def grid(self, hours: nw.LazyFrame, hours_of_clock: pa.Table, marks: pa.Table | None) -> nw.LazyFrame:
         marked = self.on.load(marks) if marks is not None and marks.num_rows else None
         return self.on.keep(rollup.grid(hours, self.series, self.on.load(hours_of_clock), marked))
+
+    def checked(self, values: nw.LazyFrame, first: date, last: date, marks: pa.Table | None) -> pa.Table | None:
+        """The marks, and the hours that failed checks of water analysers make invalid."""
+        if not self.rules.failed_checks:
+            return marks
+        after = last + timedelta(days=1)
+        begin, end = datetime(first.year, first.month, first.day), datetime(after.year, after.month, after.day)  # noqa: DTZ001
+        found = self.on.arrow(checks.results(values, self.series))
+        return checks.marks(found, begin, end, marks, MARKS)
 
     def made(self, grid: nw.LazyFrame, before: nw.LazyFrame | None = None) -> dict[str, nw.LazyFrame]:
         """hours (filled grid), days and months. ``before``: filled or bare grid of earlier hours."""
