@@ -192,9 +192,10 @@ def change_person(user: User, user_id: int, given: Mapping[str, str]) -> User:
     for field, longest in (("full_name", 40), ("body", 64), ("region", 16), ("unit", 32)):
         if field in given:
             setattr(person, field, given[field].strip()[:longest])
-    scope_is_given(person.role, {f: getattr(person, f) for f in ("body", "region", "unit")})
     if "active" in given:
         person.is_active = given["active"] == "1"
+    if person.is_active:
+        scope_is_given(person.role, {f: getattr(person, f) for f in ("body", "region", "unit")})
     person.save()
     after = {f: getattr(person, f) for f in before}
     append_event(by, "变更人员", person.username, {k: [before[k], after[k]] for k in before if before[k] != after[k]})
