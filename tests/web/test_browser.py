@@ -30,9 +30,10 @@ def lead(page: Page, server: Server) -> Page:
     return page
 
 
-def test_every_page_is_calm_and_accessible_on_a_desk(page: Page) -> None:
+def look_through(page: Page, addresses: list[str]) -> None:
+    """All faults of all pages together."""
     faults = []
-    for address in EVERY:
+    for address in addresses:
         page.goto(address)
         for check in (assert_calm, assert_accessible):
             try:
@@ -42,21 +43,17 @@ def test_every_page_is_calm_and_accessible_on_a_desk(page: Page) -> None:
     assert not faults, "\n\n".join(faults)
 
 
+def test_every_page_is_calm_and_accessible_on_a_desk(page: Page) -> None:
+    look_through(page, EVERY)
+
+
 INSIDE = ["/", "/account/", "/filing/", "/review/", "/filing/completeness/", "/registry/", "/outlets/", "/outlets/alarms/", "/energy/barometer/", "/energy/outlook/", "/plan/read/"]  # fmt: skip
 
 
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
 def test_the_pages_of_the_leading_department_are_calm_and_accessible(lead: Page, server: Server, language: str) -> None:
     lead.context.add_cookies([{"name": "django_language", "value": language, "url": server.address}])
-    faults = []
-    for address in [*INSIDE, *(EVERY[:1] + EVERY[2:3] + EVERY[9:12] if language == "en" else [])]:
-        lead.goto(address)
-        for check in (assert_calm, assert_accessible):
-            try:
-                check(lead)
-            except AssertionError as fault:
-                faults.append(str(fault))
-    assert not faults, "\n\n".join(faults)
+    look_through(lead, [*INSIDE, *(EVERY[:1] + EVERY[2:3] + EVERY[9:12] if language == "en" else [])])
 
 
 def test_every_page_is_readable_in_the_dark(browser: Browser, server: Server, watch: Watch) -> None:

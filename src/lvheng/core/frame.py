@@ -174,19 +174,8 @@ class _Pass(Scope):
     # --- planning columns ---------------------------------------------------------------------
     def _plan(self, code: str) -> None:
         """The column of a variable: by formula where one is in force, else as observed."""
-        variable = self.model[code]
         grid, name = self.grid(code), self.name_of[code]
-        trees = dict(self.model.trees(code))
-        ranges: list[tuple[int, int, s.Node | None]] = []
-        for p in self.span:
-            f = variable.formula_on(self.model.rule_day(p))
-            if code in self.model.recursive and p.year < self.model.first_year:
-                f = None
-            tree = trees[f] if f is not None else None
-            if ranges and ranges[-1][2] is tree:
-                ranges[-1] = (ranges[-1][0], p.index, tree)
-            else:
-                ranges.append((p.index, p.index, tree))
+        ranges = self.model.stretches(code, self.span)
         if all(tree is None for _, _, tree in ranges):
             self.columns[name] = _Column(name, grid, "observed")
             return

@@ -97,17 +97,7 @@ class Scope:
         always = not variable.formulas or (len(trees) == 1 and variable.formulas[0].validity == Validity())
         if always and code not in self.model.recursive:
             return [(self.low, self.high, next(iter(trees.values()), None))]
-        ranges: list[tuple[int, int, s.Node | None]] = []
-        for p in self.span:
-            f = variable.formula_on(self.model.rule_day(p))
-            if code in self.model.recursive and p.year < self.model.first_year:
-                f = None
-            tree = trees[f] if f is not None else None
-            if ranges and ranges[-1][2] is tree:
-                ranges[-1] = (ranges[-1][0], p.index, tree)
-            else:
-                ranges.append((p.index, p.index, tree))
-        return ranges
+        return self.model.stretches(code, self.span)
 
     def figures(self, node: s.Node) -> Iterator[s.Node]:
         match node:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -82,23 +82,22 @@ def locate(text: str, quote: str) -> Span | None:
     return hit.span() if hit else None
 
 
+def _teller(problems: list[Problem]) -> Callable[..., None]:
+    """What adds a problem of one field: ``say(field, message, got=, wanted=, fix=)``."""
+
+    def say(field: str, message: str, got: str = "", wanted: str = "", fix: str = "") -> None:
+        place = Place(field=_NAMES.get(field, field))
+        problems.append(Problem(f"plan.draft.{field}", message, place=place, got=got, wanted=wanted, fix=fix))
+
+    return say
+
+
 def correct(text: str, data: Data, part: str, item: Data, given: Mapping[str, str]) -> list[Problem]:
     """Put what a person filled in into an item; with problems nothing is changed."""
     names = TARGET_FIELDS if part == "targets" else NOTE_FIELDS
     changed: Data = {}
     problems: list[Problem] = []
-
-    def say(field: str, message: str, got: str = "", wanted: str = "", fix: str = "") -> None:
-        problems.append(
-            Problem(
-                f"plan.draft.{field}",
-                message,
-                place=Place(field=_NAMES.get(field, field)),
-                got=got,
-                wanted=wanted,
-                fix=fix,
-            )
-        )
+    say = _teller(problems)
 
     for name in names:
         raw = given.get(name, "").strip()
@@ -297,18 +296,7 @@ def header_of(data: Data) -> Data:
 def correct_header(data: Data, given: Mapping[str, str]) -> list[Problem]:
     """Put the header a person filled in into the draft; with problems nothing is changed."""
     problems: list[Problem] = []
-
-    def say(field: str, message: str, got: str = "", wanted: str = "", fix: str = "") -> None:
-        problems.append(
-            Problem(
-                f"plan.draft.{field}",
-                message,
-                place=Place(field=_NAMES.get(field, field)),
-                got=got,
-                wanted=wanted,
-                fix=fix,
-            )
-        )
+    say = _teller(problems)
 
     changed: Data = {}
     for name in HEADER_FIELDS:

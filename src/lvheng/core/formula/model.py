@@ -166,6 +166,22 @@ class Model:
         """All formulas of an indicator."""
         return [(f, self._trees[code, f]) for f in self[code].formulas if (code, f) in self._trees]
 
+    def stretches(self, code: str, span: Sequence[Period]) -> list[tuple[int, int, Node | None]]:
+        """First and last index of each formula of an indicator over neighbouring periods; None where it is observed."""
+        variable = self[code]
+        trees = dict(self.trees(code))
+        found: list[tuple[int, int, Node | None]] = []
+        for p in span:
+            formula = variable.formula_on(self.rule_day(p))
+            if code in self.recursive and p.year < self.first_year:
+                formula = None
+            tree = trees[formula] if formula is not None else None
+            if found and found[-1][2] is tree:
+                found[-1] = (found[-1][0], p.index, tree)
+            else:
+                found.append((p.index, p.index, tree))
+        return found
+
     def needs(self, codes: Iterable[str]) -> list[str]:
         """The codes and everything they depend on, in an order of computing."""
         wanted, todo = set(), [self[code].code for code in codes]
