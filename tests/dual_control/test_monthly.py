@@ -34,7 +34,7 @@ SCHEME = "national-2021"
 
 # --- pure ---------------------------------------------------------------------------------------------
 @given(
-    st.dictionaries(st.sampled_from("abc"), st.lists(st.floats(-5, 5), max_size=8), min_size=1),
+    st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(-5, 5), max_size=5), min_size=1),
     st.integers(1, 6),
 )
 def test_weights_sum_to_one_and_favour_the_better(errors, prior):

@@ -140,6 +140,8 @@ class Paper:
                 )
                 bold = n == 0 or (foot and n == len(rows))
                 _dress(paragraph.add_run(value), HEAD if bold else BODY, 10.5)
+        for column, width in zip(table.columns, across, strict=True):
+            column.width = Mm(width)
         after = self.doc.add_paragraph()
         after.paragraph_format.line_spacing = Pt(12)
 

@@ -37,6 +37,11 @@ def moved(value: float | Decimal | None, places: int = 2) -> str:
     return "持平" if not Decimal(text.replace(",", "")) else f"{'下降' if number < 0 else '上升'}{text}%"
 
 
+def grown(value: float | Decimal | None) -> str:
+    """增长4.71%: of amounts, where :func:`moved` is of intensities."""
+    return moved(value).replace("上升", "增长")
+
+
 def _show(value: float | Decimal | None, places: int = 2) -> str:
     return show(None if value is None else Decimal(str(value)), places)
 
@@ -120,7 +125,7 @@ class Report:
             gap = s.reading.target + s.reading.change
             met = "达到年度要求" if gap <= 0 else f"比年度要求少{_show(gap)}个百分点"
             paper.text(
-                f"{self.period.label}，全市能源消费总量{_show(energy)}{self.unit}，同比{moved(growths[0])}；地区生产总值{_show(output)}亿元（{self.header.price_base_year}年可比价），同比{moved(growths[1])}；"
+                f"{self.period.label}，全市能源消费总量{_show(energy)}{self.unit}，同比{grown(growths[0])}；地区生产总值{_show(output)}亿元（{self.header.price_base_year}年可比价），同比{grown(growths[1])}；"
                 f"单位地区生产总值能耗同比{moved(s.reading.change)}，年度要求为下降{_show(s.reading.target)}%，{met}。"
             )  # fmt: skip
         later = [s.reading.period for s in self.barometer.line(self.city.code).standings if s.reading.period > self.period and s.reading.change is None]  # fmt: skip
@@ -178,7 +183,7 @@ class Report:
         if now is None or change is None:
             paper.text(f"{self.period.label}规模以上工业能源消费数据不完整。")
         else:
-            paper.text(f"{self.period.label}，规模以上工业能源消费{_show(now)}{self.unit}，同比{moved(change)}。")
+            paper.text(f"{self.period.label}，规模以上工业能源消费{_show(now)}{self.unit}，同比{grown(change)}。")
         rows = []
         for code, name in divisions(view, city, self.period.year):
             pair = [view.value(DIVISION_ENERGY, city, self._when(p), code) for p in (self.period, self.period.lag())]
@@ -187,7 +192,7 @@ class Report:
         if rows:
             rows.sort(key=lambda r: -r[0])
             whole = sum((r[0] for r in rows), Decimal(0))
-            first = [f"{name}（占{_show(value / whole * 100, 1)}%，同比{moved(g)}）" for value, name, g in rows[:5]]
+            first = [f"{name}（占{_show(value / whole * 100, 1)}%，同比{grown(g)}）" for value, name, g in rows[:5]]
             paper.text(f"分行业看，能源消费居前的是{'、'.join(first)}。")
             paper.table(f"规模以上工业分行业能源消费（{self.period.label}，前十）", ["行业", f"能源消费（{self.unit}）", "同比（%）", "占比（%）"], [[name, _show(v), _show(g), _show(v / whole * 100, 1)] for v, name, g in rows[:10]], widths=(66, 34, 28, 28))  # fmt: skip
         paper.subhead("（二）重点用能单位")
@@ -230,8 +235,8 @@ class Report:
             paper.text(error.problems[0].message + "。")
         else:
             paper.text(
-                f"{settled}年全市能源消费总量比上年{'增加' if effect.change > 0 else '减少'}{_show(abs(effect.change))}{self.unit}：经济增长带动{_pushed(effect.activity, self.unit)}，"
-                f"地区结构变化带动{_pushed(effect.structure, self.unit)}，强度变化带动{_pushed(effect.intensity, self.unit)}。"
+                f"{settled}年全市能源消费总量比上年{'增加' if effect.change > 0 else '减少'}{_show(abs(effect.change))}{self.unit}：经济增长使用能{_pushed(effect.activity, self.unit)}，"
+                f"地区结构变化使用能{_pushed(effect.structure, self.unit)}，强度变化使用能{_pushed(effect.intensity, self.unit)}。"
             )  # fmt: skip
             self._effects(f"{settled}年能源消费增量因素分解（分地区）", effect)
         try:
@@ -239,10 +244,9 @@ class Report:
         except ProblemError as error:
             paper.text(error.problems[0].message + "。")
         else:
-            down = sorted(effect.effects, key=lambda e: e.intensity)
             paper.text(
-                f"规模以上工业中，增加值增长带动{_pushed(effect.activity, self.unit)}，行业结构变化带动{_pushed(effect.structure, self.unit)}，强度变化带动{_pushed(effect.intensity, self.unit)}；"
-                f"强度变化减少用能最多的是{down[0].name}（{_show(down[0].intensity)}{self.unit}），增加最多的是{down[-1].name}（{_show(down[-1].intensity)}{self.unit}）。"
+                f"规模以上工业中，增加值增长使用能{_pushed(effect.activity, self.unit)}，行业结构变化使用能{_pushed(effect.structure, self.unit)}，强度变化使用能{_pushed(effect.intensity, self.unit)}；"
+                f"{_extremes(effect)}。"
             )  # fmt: skip
             largest = sorted(effect.effects, key=lambda e: -abs(e.total))[:10]
             self._effects(
@@ -255,7 +259,7 @@ class Report:
             power = [self._grown(c, city, self.period) for c in (POWER, POWER_INDUSTRY)]
             if None not in power:
                 paper.text(
-                    f"从用电看，{self.period.label}全社会用电量同比{moved(power[0])}，工业用电量同比{moved(power[1])}。"
+                    f"从用电看，{self.period.label}全社会用电量同比{grown(power[0])}，工业用电量同比{grown(power[1])}。"
                 )
 
     def _effects(self, caption: str, effect: Lmdi, only: list[str] | None = None) -> None:
@@ -300,11 +304,11 @@ class Report:
             paper.text(error.problems[0].message + "。")
             return
         good, base, bad = now.cases
-        paper.text(f"据{now.as_of.label}规模以上工业能耗和用电量测算，全市能源消费同比{moved(now.nowcast)}。基准情形下，{now.year}年单位地区生产总值能耗{moved(base.change)}，较好、较差情形分别{moved(good.change)}、{moved(bad.change)}。")  # fmt: skip
+        paper.text(f"据{now.as_of.label}规模以上工业能耗和用电量测算，全市能源消费同比{grown(now.nowcast)}。基准情形下，{now.year}年单位地区生产总值能耗{moved(base.change)}，较好、较差情形分别{moved(good.change)}、{moved(bad.change)}。")  # fmt: skip
         paper.table(f"{now.year}年三种情形", ["情形", "能源消费增速（%）", "地区生产总值增速（%）", "强度变化（%）"], [[c.name, _show(c.energy_growth), _show(c.gdp_growth), _show(c.change)] for c in now.cases])  # fmt: skip
         paper.text(f"年度要求下降{_show(now.required)}%，完成概率{_show(now.chance_year * 100, 0)}%；到{self.header.last_year}年完成规划期目标的概率{_show(now.chance_period * 100, 0)}%（模拟2万次，随机种子{now.simulation.seed}）。{_pressure(now, self.unit)}")  # fmt: skip
         if len(now.months) > 1:
-            lines = [Line("季末核算", [m.growth if m.settled else None for m in now.months], charts.PINE), Line("测算", [m.growth for m in now.months], AMBER, True)]  # fmt: skip
+            lines = [Line("测算", [m.growth for m in now.months], AMBER, True), Line("季末核算", [m.growth if m.settled else None for m in now.months], charts.PINE)]  # fmt: skip
             chart = line_chart([f"1—{m.period.part}月" if m.period.part > 1 else "1月" for m in now.months], lines, unit="能源消费累计同比（%）", axis=f"{now.year}年累计月份")  # fmt: skip
             paper.picture(chart, f"{now.year}年能源消费累计增速")
         tested = backtest(self.barometer.nowcaster, self.city.code)
@@ -349,6 +353,17 @@ class Report:
         paper.note(f"数据截至第{view.position}次入库；预警办法{self.scheme.ref}；地区生产总值按{self.header.price_base_year}年可比价；电力按等价值。")  # fmt: skip
         if generated:
             paper.text("演示数据，不得作为正式文件使用。", font=HEAD, size=12, indent=False)
+
+
+def _extremes(effect: Lmdi) -> str:
+    """The industries whose intensity saved and added most, if any did."""
+    best, worst = (f(effect.effects, key=lambda e: e.intensity) for f in (min, max))
+    parts = []
+    if best.intensity < 0:
+        parts.append(f"强度变化减少用能最多的是{best.name}（{show(-best.intensity, 2)}万吨标准煤）")
+    if worst.intensity > 0:
+        parts.append(f"增加用能最多的是{worst.name}（{show(worst.intensity, 2)}万吨标准煤）")
+    return "，".join(parts) or "各行业强度没有变化"
 
 
 def _pushed(value: Decimal, unit: str) -> str:

@@ -32,8 +32,8 @@ from lvheng.shell.templatetags.figures import address
 # What each step asks for in its form, beside its button.
 FIELDS = {"issued": ("number", "due"), "remark": ("text",), "feedback": ("text",), "closed": ("text",), "withdrawn": ("text",)}  # fmt: skip
 VERBS = {
-    "consultation": "征求各地区意见", "remark": "反馈意见", "issued": "印发", "in_force": "施行", "receipt": "签收", "feedback": "反馈整改情况",
-    "closed": "办结", "withdrawn": "撤销",
+    "consultation": "征求各地区意见", "remark": "提交意见", "issued": "印发文件", "in_force": "开始施行", "receipt": "确认签收", "feedback": "反馈整改情况",
+    "closed": "确认办结", "withdrawn": "撤销决定",
 }  # fmt: skip
 
 

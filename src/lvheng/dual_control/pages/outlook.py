@@ -47,12 +47,12 @@ def outlook(request: HttpRequest) -> HttpResponse:
     problems: list[Problem] = []
     settled = next((y for y in range(header.last_year, header.first_year - 1, -1) if view.value(energy, code, Period.of_year(y)) is not None), None)  # fmt: skip
     project = None
-    tce, added = (number(request.GET, n, t) for n, t in (("tce", _("项目用能")), ("value_added", _("项目增加值"))))
-    if tce is not None and settled:
-        try:
+    try:
+        tce, added = (number(request.GET, n, t) for n, t in (("tce", _("项目用能")), ("value_added", _("项目增加值"))))
+        if tce is not None and settled:
             project = forecast.project(view, code, settled, tce, added or Decimal(0))
-        except ProblemError as error:
-            problems += error.problems
+    except ProblemError as error:
+        problems += error.problems
     context: dict[str, Any] = {"region": region, "project": project, "figures": {}, "asked": request.GET, "settled": settled, "unit": view.catalogue[energy].unit}  # fmt: skip
     if request.headers.get("HX-Target") == "project":
         return respond(request, "dual_control/_project.html", {**context, "problems": problems})
