@@ -177,6 +177,8 @@ def _check_line(carrier: Carrier, line: Line) -> list[Problem]:
     if line.consumption is None:
         problems.append(_bad("missing", f"“{carrier.name}”消费量未填", line, "", "数值；未消费的填0", "补填。", Severity.WARNING))  # fmt: skip
         return problems
+    if line.consumption < 0:
+        return problems  # the parts cannot be held against it
     if line.feedstock > line.consumption:
         problems.append(_bad("feedstock", f"“{carrier.name}”用于原材料的数量大于消费量", line, show(line.feedstock), f"不大于{show(line.consumption)}", "核对原料用能。"))  # fmt: skip
     if line.conversion_input > line.consumption:

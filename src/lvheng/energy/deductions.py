@@ -222,7 +222,7 @@ def check_blocks(blocks: Sequence[Block], contracts: Sequence[Contract] = ()) ->
                 problems.append(
                     Problem(
                         "energy.certificate.twice", f"绿证重复使用：{series}第{b.start}—{last}号", place=b.place,
-                        got=f"{b.holder}{b.year}年", wanted=f"已由{reach.holder}用于{reach.year}年", source="发改环资〔2024〕113号",
+                        got=f"{b.holder}，{b.year}年", wanted=f"已由{reach.holder}用于{reach.year}年", source="发改环资〔2024〕113号",
                         fix="撤去其中一处；一张绿证只能由一个持有者在一个年度使用一次。",
                     )
                 )  # fmt: skip
@@ -234,7 +234,7 @@ def check_blocks(blocks: Sequence[Block], contracts: Sequence[Contract] = ()) ->
             problems.append(Problem("energy.certificate.contract_negative", "绿电合同电量为负数", place=c.place, got=show(c.kwh), fix="改正电量。"))  # fmt: skip
         if c.number in by_number:
             other = by_number[c.number]
-            problems.append(Problem("energy.certificate.contract_twice", f"绿电合同{c.number}登记了两次", place=c.place, got=f"{c.holder}{c.year}年", wanted=f"已由{other.holder}用于{other.year}年", fix="撤去其中一处。"))  # fmt: skip
+            problems.append(Problem("energy.certificate.contract_twice", f"绿电合同{c.number}登记了两次", place=c.place, got=f"{c.holder}，{c.year}年", wanted=f"已由{other.holder}用于{other.year}年", fix="撤去其中一处。"))  # fmt: skip
         by_number.setdefault(c.number, c)
     for b in blocks:
         if b.contract and b.contract in by_number:
@@ -242,7 +242,7 @@ def check_blocks(blocks: Sequence[Block], contracts: Sequence[Contract] = ()) ->
             problems.append(
                 Problem(
                     "energy.certificate.with_contract", f"同一电量既按绿电合同{b.contract}又按绿证计算", place=b.place,
-                    got=f"绿证{show(Decimal(b.kwh))}千瓦时", wanted=f"合同已计{c.holder}{c.year}年{show(c.kwh)}千瓦时",
+                    got=f"绿证{show(Decimal(b.kwh))}千瓦时", wanted=f"合同已计入{c.holder}{c.year}年{show(c.kwh)}千瓦时",
                     source="发改环资〔2024〕113号", fix="随绿电交付的绿证不再单独计算，撤去该批绿证。",
                 )
             )  # fmt: skip

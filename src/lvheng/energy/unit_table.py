@@ -27,8 +27,8 @@ COLUMNS = (
 )
 
 
-def lines_of(path: Path | str, year: int) -> list[Line]:
-    """The lines of a table; an empty optional cell is none of it. Raises ProblemError with every fault."""
+def lines_of(path: Path | str, year: int) -> tuple[list[Line], list[Problem]]:
+    """The lines of a table, and the faults of those that could not be read; an empty optional cell is none of it."""
     known = data.carriers(year)
     names = {c.name: c.code for c in known.values()}
     table = read_table(path, COLUMNS)
@@ -58,16 +58,17 @@ def lines_of(path: Path | str, year: int) -> list[Line]:
                 "energy.table.no_rows", "表中没有数据行", place=Place(file=Path(path).name), fix="在表头下填写数据。"
             )
         )
-    if stops(problems):
-        raise ProblemError(problems)
-    return lines
+    return lines, problems
 
 
 def account_of(path: Path | str, year: int) -> tuple[Account, CO2]:
-    """Account and CO₂ of a table."""
+    """Account and CO₂ of a table; raises ProblemError with every fault of its lines."""
     known = data.carriers(year)
-    lines = lines_of(path, year)
-    return account(lines, known, band_pct=data.measured_band(year)), emissions(lines, known, year)
+    lines, problems = lines_of(path, year)
+    found = account(lines, known, band_pct=data.measured_band(year))
+    if stops(problems):
+        raise ProblemError([*problems, *found.problems])
+    return found, emissions(lines, known, year)
 
 
 def emissions(lines: Sequence[Line], known: Mapping[str, Carrier], year: int) -> CO2:
