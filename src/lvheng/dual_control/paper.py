@@ -13,6 +13,7 @@ from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_LINE_SPACING
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Mm, Pt, RGBColor
+from docx.table import Table
 from docx.text.paragraph import Paragraph
 
 TITLE, BODY, HEAD, SUBHEAD = "方正小标宋简体", "仿宋_GB2312", "黑体", "楷体_GB2312"
@@ -123,6 +124,7 @@ class Paper:
         table = self.doc.add_table(rows=0, cols=len(header), style="Table Grid")
         table.alignment = WD_TABLE_ALIGNMENT.CENTER
         table.autofit = False
+        _tighten(table)
         first = 34.0 if len(header) > 2 else 60.0
         across = list(widths) or [first, *([(TEXT_WIDTH - first) / (len(header) - 1)] * (len(header) - 1))]
         for n, values in enumerate([list(header), *rows]):
@@ -161,6 +163,17 @@ class Paper:
         out = io.BytesIO()
         self.doc.save(out)
         return out.getvalue()
+
+
+def _tighten(table: Table) -> None:
+    """Cells with 0.7 mm to either side, so that narrow columns hold two characters."""
+    margins = OxmlElement("w:tblCellMar")
+    for side in ("left", "right"):
+        edge = OxmlElement(f"w:{side}")
+        edge.set(qn("w:w"), "40")
+        edge.set(qn("w:type"), "dxa")
+        margins.append(edge)
+    table._tbl.tblPr.append(margins)
 
 
 def _dress(run: object, font: str, size: float) -> None:
