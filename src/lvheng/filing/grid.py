@@ -14,7 +14,7 @@ from lvheng.filing.forms.data import number
 from lvheng.filing.forms.entries import Column, Sheet
 from lvheng.filing.models import Remark
 
-MOST_ROWS = 200  # rows shown; longer sheets come by file
+MOST_ROWS = 200  # rows shown at once; longer sheets have pages
 BLANK = 3  # empty rows offered at the end of a sheet that may grow
 
 
@@ -67,13 +67,23 @@ class Grid:
     long: bool
     grows: bool
     faults: list[FilingProblem] = field(default_factory=list)
+    page: int = 1
+    pages: range = range(1, 2)
 
 
-def grids(sight: Sight, *, edit: bool) -> list[Grid]:
-    return [_grid(sight, sheet, edit) for sheet in sight.form.sheets]
+def grids(sight: Sight, *, edit: bool, page: int = 1) -> list[Grid]:
+    """Every sheet; of a long one the page asked for, or its last."""
+    return [_grid(sight, sheet, edit, page) for sheet in sight.form.sheets]
 
 
-def _grid(sight: Sight, sheet: Sheet, edit: bool) -> Grid:
+def merged(kept: Sequence[Row], shown: Sequence[str], given: Sequence[Row]) -> list[Row]:
+    """A long sheet after one page of it was edited: the rows shown give way to those given, the others stay."""
+    gone, at = set(shown), next((i for i, r in enumerate(kept) if r.key in set(shown)), len(kept))
+    before, after = kept[:at], [r for r in kept[at:] if r.key not in gone]
+    return [*(r for r in before if r.key not in gone), *given, *after]
+
+
+def _grid(sight: Sight, sheet: Sheet, edit: bool, page: int) -> Grid:
     form = sight.form
     rows = {r.key: r for r in sight.data.get(sheet.sheet, [])}
     musts = form.keys(sheet)
@@ -88,17 +98,19 @@ def _grid(sight: Sight, sheet: Sheet, edit: bool) -> Grid:
         if r.sheet == sheet.sheet:
             remarks.setdefault((r.key, r.column), []).append(r)
     long = len(keys) > MOST_ROWS
+    pages = range(1, max(1, -(-len(keys) // MOST_ROWS)) + 1)
+    page = min(max(page, 1), pages[-1])
     lines = [
         _line(form, sheet, rows.get(k, Row(k, _keyed(sheet, k))), old.get(k), faults, remarks, k in musts)
-        for k in keys[:MOST_ROWS]
+        for k in keys[(page - 1) * MOST_ROWS : page * MOST_ROWS]
     ]
     grows = sheet.key is not None and not sheet.key.fixed
-    if edit and grows and not long:
+    if edit and grows and page == pages[-1]:
         lines += [_line(form, sheet, Row("", {}), None, {}, {}, False) for _ in range(BLANK)]
     options = {c.code: [o.name for o in form.options(sheet.sheet, c.code)] for c in sheet.columns if c.type == "option"}
     shown = {(line.key, cell.column.code) for line in lines for cell in line.cells}
     rest = [p for at, found in faults.items() if at not in shown for p in found]
-    return Grid(sheet, lines, sheet.columns, options, len(rows), long, grows, rest)
+    return Grid(sheet, lines, sheet.columns, options, len(rows), long, grows and page == pages[-1], rest, page, pages)
 
 
 def _keyed(sheet: Sheet, key: str) -> dict[str, str | None]:

@@ -26,7 +26,7 @@ from lvheng.access.roles import Permission, may
 from lvheng.core.period import Period
 from lvheng.core.problem import Problem, ProblemError, Severity
 from lvheng.filing import content, duties, evidence, forms, imports, registry, review, security, services, sums, tokens
-from lvheng.filing.grid import Sight, grids
+from lvheng.filing.grid import Sight, grids, merged
 from lvheng.filing.models import BODY_KINDS, DISCHARGER_CLASSES, ENERGY_CLASSES, Body, Filing, FilingVersion, ImportJob
 from lvheng.filing.services import refuse
 from lvheng.observations import view as observed
@@ -197,7 +197,7 @@ def filing_page(request: HttpRequest, it: Filing, problems: list[Problem] | None
     )
     sight = Sight(form, data, findings, remarks, review.compared(it, version)["previous"])
     context = {
-        "filing": it, "form": form, "version": version, "versions": versions, "grids": grids(sight, edit=edit), "edit": edit, "mine": own,
+        "filing": it, "form": form, "version": version, "versions": versions, "grids": grids(sight, edit=edit, page=_rows_page(request)), "edit": edit, "mine": own,
         "problems": problems or [], "findings": findings, "faults": content.open_faults(findings), "answers": it.answers.filter(ended_at=None),
         "answerable": [p for p in findings if p.check and p.severity in (Severity.ERROR, Severity.WARNING)], "attachments": it.attachments.all(),
         "imports": it.imports.exclude(state="abandoned")[:8], "asked": it.extensions.first(), "remarks": [(r, review.cell_words(form, (r.sheet, r.key, r.column))) for r in remarks],
@@ -205,6 +205,12 @@ def filing_page(request: HttpRequest, it: Filing, problems: list[Problem] | None
         "may_review": review.may_review(user, it), "overdue": it.overdue(), "last": versions[-1].number,
     }  # fmt: skip
     return render(request, "filing/filing.html", context, status=status_of(problems) if problems else 200)
+
+
+def _rows_page(request: HttpRequest) -> int:
+    """The page of long sheets."""
+    asked = request.GET.get("rows", "")[:6]
+    return int(asked) if asked.isascii() and asked.isdigit() else 1
 
 
 @signed_in(Permission.FILE)
@@ -220,6 +226,15 @@ def save(request: HttpRequest, pk: int) -> HttpResponse:
         reading = forms.from_json(given, form)
         kept = forms.load(FilingVersion.objects.filter(filing=it).latest("number").data) or {}
         data = {**kept, **reading.data}
+        shown = {s: k for s, k in dict(given.get("shown") or {}).items() if isinstance(k, list) and form.has(s)}
+        for sheet, keys in shown.items():
+            rows = reading.data.get(sheet, [])
+            if twice := {r.key for r in rows} & {r.key for r in kept.get(sheet, [])} - set(keys):
+                name = form.key_name(form.sheet(sheet), min(twice))
+                raise refuse(
+                    "draft.twice", "这一行在本表的另一页已有，没有保存", got=name, fix="在那一页修改，或删去这一行。"
+                )
+            data[sheet] = merged(kept.get(sheet, []), keys, rows)
         version = services.save_draft(person(request), pk, data, given["edits"])
     except (ValueError, UnicodeDecodeError):
         return JsonResponse({"problems": [{"message": "草稿的内容无法识别", "severity": "blocker"}]}, status=422)
@@ -230,6 +245,7 @@ def save(request: HttpRequest, pk: int) -> HttpResponse:
         {
             "edits": version.edits,
             "number": version.number,
+            "shown": {sheet: [r.key for r in reading.data.get(sheet, [])] for sheet in shown},
             "problems": [imports.as_stored(p) for p in problems[:500]],
             "saved": timezone.localtime().strftime("%H:%M"),
         }
@@ -505,7 +521,7 @@ def review_page(request: HttpRequest, it: Filing, problems: list[Problem] | None
     sight = Sight(form, data, findings, remarks, sides[against])
     turn = review.may_review(person(request), it)
     context = {
-        "filing": it, "form": form, "version": version, "grids": grids(sight, edit=False), "problems": problems or [], "findings": findings,
+        "filing": it, "form": form, "version": version, "grids": grids(sight, edit=False, page=_rows_page(request)), "problems": problems or [], "findings": findings,
         "turn": turn, "own": version.submitted_by_id == person(request).pk, "against": against, "sides": [(n, COMPARISONS[n], sides[n] is not None) for n in COMPARISONS],
         "remarks": [(r, review.cell_words(form, (r.sheet, r.key, r.column))) for r in remarks], "cell": "\x1f".join(cell), "cell_words": review.cell_words(form, cell),
         "answers": it.answers.filter(ended_at=None), "attachments": it.attachments.all(), "differences": forms.compare(sides[against], data) if sides[against] is not None else None,

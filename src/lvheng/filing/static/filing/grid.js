@@ -13,6 +13,10 @@
   const rowsOf = (section) => [...section.querySelectorAll("tbody tr")];
   const inputsOf = (row) => [...row.querySelectorAll("input")];
 
+  // 长表只显示一页：告诉服务器原来显示了哪些行，其余各行不动
+  const shown = Object.fromEntries(sections().filter((s) => s.hasAttribute("data-long"))
+    .map((s) => [s.dataset.sheet, rowsOf(s).map((r) => r.dataset.row).filter((key) => key)]));
+
   function content() {
     const sheets = {};
     for (const section of sections()) {
@@ -40,13 +44,14 @@
     try {
       const response = await fetch(root.dataset.save, {
         method: "POST", credentials: "same-origin",
-        headers: { "Content-Type": "application/json", "X-CSRFToken": token }, body: JSON.stringify({ edits, sheets: content() }),
+        headers: { "Content-Type": "application/json", "X-CSRFToken": token }, body: JSON.stringify({ edits, sheets: content(), shown }),
       });
       const answer = await response.json();
       if (!response.ok) {
         say(answer.problems.map((p) => p.message + (p.fix ? "。" + p.fix : "")).join(" "), true);
       } else {
         edits = answer.edits;
+        for (const sheet of Object.keys(shown)) shown[sheet] = answer.shown[sheet] || shown[sheet];
         for (const field of document.querySelectorAll("[data-edits-field]")) field.value = edits;
         mark(answer.problems);
         const open = answer.problems.filter((p) => (p.severity === "blocker" || p.severity === "error") && !p.answer).length;
