@@ -196,7 +196,9 @@ def add_factors(outlet: Outlet, codes: tuple[str, ...]) -> int:
         kind = "flow" if code in FLOWS else "o2" if code == OXYGEN else "value"
         known = table[code]
         _factor, new = Factor.objects.get_or_create(
-            outlet=outlet, code=code, defaults={"name": known.name, "kind": kind, "unit": UNITS.get(known.unit_conc, known.unit_conc)[:12]}
+            outlet=outlet,
+            code=code,
+            defaults={"name": known.name, "kind": kind, "unit": UNITS.get(known.unit_conc, known.unit_conc)[:12]},
         )
         made += new
     return made

@@ -537,7 +537,9 @@ def _within(tables: dict[str, pa.Table], over: int, earlier: set[int]) -> dict[s
     for name, key, end, size in (("hours", "hour", over, 1), ("days", "day", over // 24, 24)):
         table = tables[name]
         table = table.filter(pc.less(table[key], end))
-        begin = np.array([joined.get(s, 0 if s in earlier else NEVER) // size for s in table["series"].to_pylist()], dtype=np.int64)
+        begin = np.array(
+            [joined.get(s, 0 if s in earlier else NEVER) // size for s in table["series"].to_pylist()], dtype=np.int64
+        )
         cut[name] = table.filter(pa.array(table[key].to_numpy() >= begin))
     return cut
 
@@ -673,8 +675,10 @@ def live_values(mns: Collection[str]) -> dict[tuple[str, str], Now]:
 
 
 def hours_of(factor: Factor, first: int | None = None, last: int | None = None) -> pa.Table:
-    """The hours of one series in the roll-up."""
+    """The hours of one series in the roll-up, none before the first."""
     path = rollup_folder() / "hours.parquet"
+    if not path.exists():
+        return pa.table({"hour": pa.array([], pa.int64())})
     filters: list[Any] = [("series", "=", factor.pk)]
     if first is not None:
         filters.append(("hour", ">=", first))

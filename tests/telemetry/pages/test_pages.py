@@ -134,3 +134,39 @@ def test_a_lead_department_handles_an_alarm(client: Client, outlet: Outlet) -> N
     assert "办结须写明" in client.post(where, {"step": "closed"}).content.decode()
     assert "已接收" in text(client, "telemetry_alarm", alarm.pk)
     assert "超标" in text(client, "telemetry_alarms")
+
+
+def test_a_stretch_of_a_series_is_drawn_finer(client: Client, outlet: Outlet) -> None:
+    factor = outlet.factors.get(code="a21002")
+    whole = json.loads(text(client, "outlet_series", "G1", factor.pk))
+    first = whole["start"] // 3_600_000
+    part = json.loads(
+        text(client, "outlet_series", "G1", factor.pk, **{"from": str(first + 29), "to": str(first + 31)})
+    )
+    assert part["high"] == whole["high"][29:32]
+    assert [first + 30, first + 31, "over"] in part["spans"]
+
+
+def test_a_series_without_roll_up_is_empty(client: Client, outlet: Outlet) -> None:
+    (services.rollup_folder() / "hours.parquet").unlink()
+    factor = outlet.factors.get(code="a21002")
+    assert json.loads(text(client, "outlet_series", "G1", factor.pk))["high"] == []
+
+
+def test_rates_and_months_are_shown_and_a_month_is_closed_from_the_page(client: Client, outlet: Outlet) -> None:
+    assert "100.00" in text(client, "telemetry_rates")
+    assert client.get(reverse("telemetry_closes")).status_code == 403
+    client.force_login(
+        User.objects.create_user("audit", role=Role.AUDITOR), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    assert "可以关账" in text(client, "telemetry_closes")
+    act = reverse("telemetry_close_act", args=["2026-06"])
+    assert client.post(act, {"act": "close"}).status_code == 403
+    client.force_login(
+        User.objects.create_user("lead", role=Role.LEAD), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    assert client.post(act, {"act": "close"}).status_code == 302
+    assert "数据湖分区" in text(client, "telemetry_close", "2026-06")
+    assert client.post(act, {"act": "again"}, follow=True).status_code == 200
+    assert "已关账" in text(client, "telemetry_closes")
+    assert "已关账" in client.post(act, {"act": "close"}).content.decode()
