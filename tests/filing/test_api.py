@@ -99,6 +99,15 @@ def test_the_same_write_sent_twice_is_done_once(key: str) -> None:
     assert IdempotencyKey.objects.count() == 2
 
 
+def test_text_that_a_database_refuses_is_kept_without_what_it_refuses(key: str) -> None:
+    pk = begin(key)
+    call(key, "PUT", f"/filings/{pk}", sheets(purchase()))
+    assert call(key, "POST", f"/filings/{pk}/submit", {"note": "lone \ud9d6"}).status_code == 422
+    assert call(key, "POST", f"/filings/{pk}/submit", {"note": "原\0因"}).status_code == 200
+    assert FilingVersion.objects.get(filing=pk).note == "原\ufffd因"
+    assert call(key, "GET", "/filings?state=%00").status_code == 422
+
+
 def test_a_failed_write_leaves_its_key_free(key: str) -> None:
     pk = begin(key)
     assert call(key, "POST", f"/filings/{pk}/submit", {}, idempotency_key="b").status_code == 422
@@ -153,8 +162,8 @@ def spend(key: str) -> None:
     """Use the whole allowance of a key, as another worker process would: through the database."""
     held = tokens.holder(key)
     assert held is not None
-    now = time.time()
-    while not rate.take(held.pk, now):
+    soon = time.time() + rate.SECONDS  # ahead, so that a slow machine refills nothing meanwhile
+    while not rate.take(held.pk, soon):
         pass
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from lvheng.access.roles import ROLE_WORDS, Actor, Owner, Role
-from lvheng.access.storable import storable
+from lvheng.access.storable import StorableCharField, storable
 from lvheng.core.problem import Place, Problem
 
 GENESIS = "0" * 64
@@ -25,7 +25,7 @@ class User(AbstractUser):
     role = models.CharField(
         _("角色"), max_length=16, choices=[(r.value, w) for r, w in ROLE_WORDS.items()], default=Role.PUBLIC.value
     )
-    full_name = models.CharField(_("姓名"), max_length=40, blank=True)
+    full_name = StorableCharField(_("姓名"), max_length=40, blank=True)
     body = models.CharField(
         _("单位"), max_length=64, blank=True, help_text="code of the body in the plan's bodies.yaml"
     )
@@ -78,7 +78,7 @@ class Setting(models.Model):
     name = models.CharField(max_length=40, primary_key=True)
     value = models.JSONField()
     changed_at = models.DateTimeField()
-    changed_by = models.CharField(max_length=80)
+    changed_by = StorableCharField(max_length=80)
 
     class Meta:
         db_table_comment = "Settings of the site that administrators change; changes are in the audit chain"
@@ -103,13 +103,13 @@ class Invitation(models.Model):
     """An account offered to a person; the link holds the secret, the table its digest."""
 
     digest = models.CharField(max_length=64, unique=True)
-    full_name = models.CharField(_("姓名"), max_length=40)
+    full_name = StorableCharField(_("姓名"), max_length=40)
     email = models.EmailField(_("邮箱"), blank=True)
     role = models.CharField(_("角色"), max_length=16, choices=[(r.value, w) for r, w in ROLE_WORDS.items()])
     body = models.CharField(_("单位"), max_length=64, blank=True)
     region = models.CharField(_("所属地区"), max_length=16, blank=True)
     unit = models.CharField(_("所属企业"), max_length=32, blank=True)
-    made_by = models.CharField(_("邀请人"), max_length=80)
+    made_by = StorableCharField(_("邀请人"), max_length=80)
     made_at = models.DateTimeField(_("时间"))
     expires_at = models.DateTimeField(_("失效时间"))
     used_by = models.OneToOneField(User, models.PROTECT, null=True, blank=True, related_name="invitation")
@@ -135,8 +135,8 @@ class Delegation(models.Model):
     receiver = models.ForeignKey(User, models.PROTECT, related_name="held")
     first_day = models.DateField(_("开始"))
     last_day = models.DateField(_("结束"))
-    reason = models.CharField(_("事由"), max_length=200)
-    made_by = models.CharField(_("办理人"), max_length=80)
+    reason = StorableCharField(_("事由"), max_length=200)
+    made_by = StorableCharField(_("办理人"), max_length=80)
     made_at = models.DateTimeField(_("时间"))
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -156,9 +156,9 @@ class AuditEvent(models.Model):
     """One change of state, hashed (SM3) with the one before; rows never change (database trigger)."""
 
     at = models.DateTimeField(_("时间"))
-    actor = models.CharField(_("操作人"), max_length=80)
-    action = models.CharField(_("操作"), max_length=64)
-    subject = models.CharField(_("对象"), max_length=160)
+    actor = StorableCharField(_("操作人"), max_length=80)
+    action = StorableCharField(_("操作"), max_length=64)
+    subject = StorableCharField(_("对象"), max_length=160)
     data = models.JSONField(_("内容"), default=dict)
     previous = models.CharField(max_length=64)
     digest = models.CharField(max_length=64, unique=True)
@@ -180,7 +180,7 @@ def append_event(actor: str, action: str, subject: str, data: dict[str, Any] | N
         lock_ledger()
         last = AuditEvent.objects.order_by("-id").first()
         event = AuditEvent(
-            at=timezone.now(), actor=actor or "系统", action=action, subject=subject,
+            at=timezone.now(), actor=storable(actor or "系统"), action=action, subject=storable(subject),
             data=storable(json.loads(json.dumps(data or {}, ensure_ascii=False, default=str))), previous=last.digest if last else GENESIS,
         )  # fmt: skip
         event.digest = event.reckon()

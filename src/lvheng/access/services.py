@@ -18,6 +18,7 @@ from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from lvheng.access.models import Delegation, Invitation, User, append_event
 from lvheng.access.roles import Permission, Role, may
+from lvheng.access.storable import storable
 from lvheng.core.problem import Place, Problem, ProblemError
 
 VALID = timedelta(days=7)
@@ -89,7 +90,7 @@ def invite(user: User, given: Mapping[str, str]) -> str:
     scope_is_given(role, given)
     secret = secrets.token_urlsafe(32)
     now = timezone.now()
-    scope = {k: given.get(k, "").strip() for k in ("body", "region", "unit")}
+    scope = {k: storable(given.get(k, "").strip()) for k in ("body", "region", "unit")}
     Invitation.objects.create(digest=_digest(secret), full_name=name[:40], email=mail_address(given.get("email", "")), role=role, made_by=by, made_at=now, expires_at=now + VALID,
                               body=scope["body"][:64], region=scope["region"][:16], unit=scope["unit"][:32])  # fmt: skip
     append_event(by, "邀请人员", name[:40], {"角色": role, **scope})
@@ -191,7 +192,7 @@ def change_person(user: User, user_id: int, given: Mapping[str, str]) -> User:
         raise refuse("invite.name", "没有填写姓名", field="姓名", fix="填写姓名。")
     for field, longest in (("full_name", 40), ("body", 64), ("region", 16), ("unit", 32)):
         if field in given:
-            setattr(person, field, given[field].strip()[:longest])
+            setattr(person, field, storable(given[field].strip()[:longest]))
     if "active" in given:
         person.is_active = given["active"] == "1"
     if person.is_active:
@@ -204,7 +205,7 @@ def change_person(user: User, user_id: int, given: Mapping[str, str]) -> User:
 
 def _receiver(user: User, receiver: str) -> User:
     """Who takes over a person's filing; raises ProblemError when it cannot."""
-    other = User.objects.filter(username=receiver.strip(), is_active=True).first()
+    other = User.objects.filter(username=storable(receiver.strip()), is_active=True).first()
     if other is None or other.pk == user.pk or other.leaves_on:
         raise refuse(
             "hand_over.receiver",

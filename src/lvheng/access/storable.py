@@ -31,3 +31,14 @@ class StorableJSONField(models.JSONField):
     def deconstruct(self) -> Any:
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.JSONField", args, kwargs
+
+
+class StorableCharField(models.CharField[str, str]):
+    """A text column that takes whatever was typed or sent; to migrations it is Django's own."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        return storable(super().get_prep_value(value))
+
+    def deconstruct(self) -> Any:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.CharField", args, kwargs

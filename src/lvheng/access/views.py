@@ -22,6 +22,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from lvheng.access import second_factor, services
 from lvheng.access.models import AuditEvent, Invitation, User, verify_chain
 from lvheng.access.roles import ROLE_WORDS, Permission, Role, may
+from lvheng.access.storable import storable
 from lvheng.core.problem import Problem, ProblemError
 
 Answer = Callable[..., HttpResponse]
@@ -67,7 +68,7 @@ def _roles() -> list[tuple[str, str]]:
 @only(Permission.ADMINISTER)
 @require_GET
 def people(request: HttpRequest) -> HttpResponse:
-    asked = request.GET.get("q", "").strip()[:40]
+    asked = storable(request.GET.get("q", "").strip()[:40])
     found = User.objects.order_by("username")
     if asked:
         found = found.filter(Q(username__icontains=asked) | Q(full_name__icontains=asked))
@@ -278,7 +279,7 @@ def take_back(request: HttpRequest, delegation_id: int) -> HttpResponse:
 @require_GET
 def audit(request: HttpRequest) -> HttpResponse:
     """The audit chain, latest first; ``?verify=1`` walks it from the start."""
-    asked = request.GET.get("q", "").strip()[:60]
+    asked = storable(request.GET.get("q", "").strip()[:60])
     found = AuditEvent.objects.order_by("-id")
     if asked:
         found = found.filter(Q(subject__icontains=asked) | Q(actor__icontains=asked) | Q(action__icontains=asked))

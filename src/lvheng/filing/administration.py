@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from lvheng.access.models import User
 from lvheng.access.roles import Permission
+from lvheng.access.storable import storable
 from lvheng.access.views import only
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.filing import content, reminders, tokens
@@ -23,7 +24,7 @@ ROWS = 50
 
 
 def _asked(request: HttpRequest) -> str:
-    return request.GET.get("q", "").strip()[:40]
+    return storable(request.GET.get("q", "").strip()[:40])
 
 
 @only(Permission.ADMINISTER)

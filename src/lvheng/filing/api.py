@@ -26,6 +26,7 @@ from ninja.security import HttpBearer
 
 from lvheng.access.models import User
 from lvheng.access.roles import Permission
+from lvheng.access.storable import storable
 from lvheng.core.period import Kind, Period
 from lvheng.core.problem import Problem, ProblemError, Severity
 from lvheng.filing import content, duties, evidence, forms, imports, rate, registry, security, services, tokens
@@ -455,7 +456,7 @@ def read_history(request: HttpRequest, pk: Id) -> Any:
 @api.post("/filings", response=answers(FilingOut, 201), summary=_("开始一份填报；已有的原样返回"))
 @once
 def start_filing(request: HttpRequest, given: StartIn) -> Any:
-    filing = services.start(user_of(request), given.form, given.body, Period.parse(given.period))
+    filing = services.start(user_of(request), given.form, storable(given.body), Period.parse(given.period))
     return Status(201, _filing(filing, _version(filing).edits))
 
 

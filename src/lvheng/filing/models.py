@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from lvheng.access.roles import Owner
-from lvheng.access.storable import StorableJSONField
+from lvheng.access.storable import StorableCharField, StorableJSONField
 from lvheng.core.period import Period
 from lvheng.observations.models import Subject
 
@@ -52,16 +52,16 @@ class Body(models.Model):
     """Who files: a unit, a county, a department. Its name, and its figures, are its subject's."""
 
     subject = models.OneToOneField(Subject, models.PROTECT, related_name="registered")
-    kind = models.CharField(_("类别"), max_length=12, choices=list(BODY_KINDS.items()))
-    credit_code = models.CharField(_("统一社会信用代码"), max_length=18, blank=True)
-    region = models.CharField(_("所属地区"), max_length=16, blank=True)
-    park = models.CharField(_("所在园区"), max_length=80, blank=True)
-    energy_class = models.CharField(_("用能类别"), max_length=16, blank=True, choices=list(ENERGY_CLASSES.items()))
-    discharger_class = models.CharField(
+    kind = StorableCharField(_("类别"), max_length=12, choices=list(BODY_KINDS.items()))
+    credit_code = StorableCharField(_("统一社会信用代码"), max_length=18, blank=True)
+    region = StorableCharField(_("所属地区"), max_length=16, blank=True)
+    park = StorableCharField(_("所在园区"), max_length=80, blank=True)
+    energy_class = StorableCharField(_("用能类别"), max_length=16, blank=True, choices=list(ENERGY_CLASSES.items()))
+    discharger_class = StorableCharField(
         _("排污许可类别"), max_length=16, blank=True, choices=list(DISCHARGER_CLASSES.items())
     )
-    contact = models.CharField(_("联系人"), max_length=40, blank=True)
-    phone = models.CharField(_("联系电话"), max_length=20, blank=True)
+    contact = StorableCharField(_("联系人"), max_length=40, blank=True)
+    phone = StorableCharField(_("联系电话"), max_length=20, blank=True)
     active = models.BooleanField(_("在册"), default=True)
     since = models.DateField(_("在册起"), null=True, blank=True)
 
@@ -98,18 +98,18 @@ class Body(models.Model):
 class Filing(models.Model):
     """One form of one body for one period. State and number are those of the latest version."""
 
-    form = models.CharField(_("报表"), max_length=64)
+    form = StorableCharField(_("报表"), max_length=64)
     body = models.ForeignKey(Body, models.PROTECT, related_name="filings")
-    period = models.CharField(_("期间"), max_length=16)
+    period = StorableCharField(_("期间"), max_length=16)
     due = models.DateField(_("报送期限"))
-    state = models.CharField(_("状态"), max_length=16, choices=list(STATES.items()), default="draft")
+    state = StorableCharField(_("状态"), max_length=16, choices=list(STATES.items()), default="draft")
     number = models.PositiveIntegerField(_("版次"), default=1)
     # whose it is, kept here for the row security of the database
-    owner_region = models.CharField(max_length=16, blank=True)
-    owner_unit = models.CharField(max_length=32, blank=True)
-    owner_body = models.CharField(max_length=64, blank=True)
+    owner_region = StorableCharField(max_length=16, blank=True)
+    owner_unit = StorableCharField(max_length=32, blank=True)
+    owner_body = StorableCharField(max_length=64, blank=True)
     review_started_at = models.DateTimeField(null=True, blank=True)
-    review_started_by = models.CharField(max_length=80, blank=True)
+    review_started_by = StorableCharField(max_length=80, blank=True)
     changed_at = models.DateTimeField(_("更新时间"))
 
     class Meta:
@@ -146,21 +146,21 @@ class FilingVersion(models.Model):
 
     filing = models.ForeignKey(Filing, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField(_("版次"))
-    state = models.CharField(_("状态"), max_length=16, choices=list(STATES.items()), default="draft")
-    form_version = models.CharField(
+    state = StorableCharField(_("状态"), max_length=16, choices=list(STATES.items()), default="draft")
+    form_version = StorableCharField(
         _("表式版本"), max_length=80, help_text="form and the date its version came into force"
     )
     data = StorableJSONField(_("内容"), default=dict)
-    digest = models.CharField(max_length=64, blank=True, help_text="SM3 of the content")
-    origin = models.CharField(_("来源"), max_length=8, choices=list(ORIGINS.items()), default="grid")
+    digest = StorableCharField(max_length=64, blank=True, help_text="SM3 of the content")
+    origin = StorableCharField(_("来源"), max_length=8, choices=list(ORIGINS.items()), default="grid")
     nil = models.BooleanField(_("零报告"), default=False)
-    note = models.CharField(_("说明"), max_length=400, blank=True)
+    note = StorableCharField(_("说明"), max_length=400, blank=True)
     findings = StorableJSONField(_("审核提示"), default=dict, help_text="counts by severity; unanswered errors")
     edits = models.PositiveIntegerField(
         default=0, help_text="counts saves of a draft, so that nobody overwrites unseen"
     )
     made_at = models.DateTimeField(_("建立时间"))
-    made_by = models.CharField(_("建立人"), max_length=80)
+    made_by = StorableCharField(_("建立人"), max_length=80)
     submitted_at = models.DateTimeField(_("提交时间"), null=True, blank=True)
     submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
     posting = models.BigIntegerField(_("入库序号"), null=True, blank=True)
@@ -187,10 +187,10 @@ class Step(models.Model):
 
     filing = models.ForeignKey(Filing, models.PROTECT, related_name="steps")
     number = models.PositiveIntegerField(_("版次"))
-    action = models.CharField(_("事项"), max_length=20, choices=list(ACTIONS.items()))
-    text = models.CharField(_("说明"), max_length=400, blank=True)
+    action = StorableCharField(_("事项"), max_length=20, choices=list(ACTIONS.items()))
+    text = StorableCharField(_("说明"), max_length=400, blank=True)
     at = models.DateTimeField(_("时间"))
-    by = models.CharField(_("办理人"), max_length=80)
+    by = StorableCharField(_("办理人"), max_length=80)
 
     class Meta:
         db_table_comment = "History of filings; append-only"
@@ -205,13 +205,13 @@ class Remark(models.Model):
     """A reviewer's remark on a cell ("" row and column: on the whole), for one version."""
 
     version = models.ForeignKey(FilingVersion, models.PROTECT, related_name="remarks")
-    sheet = models.CharField(max_length=64, blank=True)
-    key = models.CharField(max_length=160, blank=True)
-    column = models.CharField(max_length=64, blank=True)
-    got = models.CharField(_("当时的值"), max_length=200, blank=True)
-    text = models.CharField(_("意见"), max_length=400)
+    sheet = StorableCharField(max_length=64, blank=True)
+    key = StorableCharField(max_length=160, blank=True)
+    column = StorableCharField(max_length=64, blank=True)
+    got = StorableCharField(_("当时的值"), max_length=200, blank=True)
+    text = StorableCharField(_("意见"), max_length=400)
     at = models.DateTimeField(_("时间"))
-    by = models.CharField(_("审核人"), max_length=80)
+    by = StorableCharField(_("审核人"), max_length=80)
 
     class Meta:
         db_table_comment = "Remarks of reviewers, by cell; append-only"
@@ -222,12 +222,12 @@ class Attachment(models.Model):
     """Evidence. The file lies under its digest outside the web root; it is there before the row is."""
 
     filing = models.ForeignKey(Filing, models.PROTECT, related_name="attachments")
-    name = models.CharField(_("文件名"), max_length=160)
-    kind = models.CharField(_("类型"), max_length=8)
+    name = StorableCharField(_("文件名"), max_length=160)
+    kind = StorableCharField(_("类型"), max_length=8)
     size = models.PositiveIntegerField(_("大小"))
-    digest = models.CharField(max_length=64)
+    digest = StorableCharField(max_length=64)
     at = models.DateTimeField(_("时间"))
-    by = models.CharField(_("上传人"), max_length=80)
+    by = StorableCharField(_("上传人"), max_length=80)
 
     class Meta:
         db_table_comment = "Evidence of filings; append-only; files under their SHA-256"
@@ -238,17 +238,17 @@ class Answer(models.Model):
     """Why a check does not hold here: with a reason, evidence, an author and an end."""
 
     filing = models.ForeignKey(Filing, models.PROTECT, related_name="answers")
-    check_id = models.CharField(max_length=120)
-    sheet = models.CharField(max_length=64, blank=True)
-    key = models.CharField(max_length=160, blank=True)
-    column = models.CharField(max_length=64, blank=True)
-    got = models.CharField(_("所答的值"), max_length=200, blank=True, help_text="another value needs another answer")
-    reason = models.CharField(_("理由"), max_length=400)
+    check_id = StorableCharField(max_length=120)
+    sheet = StorableCharField(max_length=64, blank=True)
+    key = StorableCharField(max_length=160, blank=True)
+    column = StorableCharField(max_length=64, blank=True)
+    got = StorableCharField(_("所答的值"), max_length=200, blank=True, help_text="another value needs another answer")
+    reason = StorableCharField(_("理由"), max_length=400)
     evidence = models.ForeignKey(Attachment, models.PROTECT, null=True, blank=True)
     at = models.DateTimeField(_("时间"))
-    by = models.CharField(_("说明人"), max_length=80)
+    by = StorableCharField(_("说明人"), max_length=80)
     ended_at = models.DateTimeField(null=True, blank=True)
-    ended_by = models.CharField(max_length=80, blank=True)
+    ended_by = StorableCharField(max_length=80, blank=True)
 
     class Meta:
         db_table_comment = "Answers to checks (suppression with reason)"
@@ -265,15 +265,15 @@ class Extension(models.Model):
 
     filing = models.ForeignKey(Filing, models.PROTECT, related_name="extensions")
     until = models.DateField(_("延至"))
-    reason = models.CharField(_("事由"), max_length=400)
-    state = models.CharField(
+    reason = StorableCharField(_("事由"), max_length=400)
+    state = StorableCharField(
         max_length=8, default="asked", choices=[("asked", _("待批")), ("granted", _("同意")), ("refused", _("不同意"))]
     )
     asked_at = models.DateTimeField()
-    asked_by = models.CharField(max_length=80)
+    asked_by = StorableCharField(max_length=80)
     decided_at = models.DateTimeField(null=True, blank=True)
-    decided_by = models.CharField(max_length=80, blank=True)
-    answer = models.CharField(_("批复"), max_length=400, blank=True)
+    decided_by = StorableCharField(max_length=80, blank=True)
+    answer = StorableCharField(_("批复"), max_length=400, blank=True)
 
     class Meta:
         db_table_comment = "Extensions of deadlines"
@@ -287,12 +287,12 @@ class ImportJob(models.Model):
     """One upload: read, matched, checked, compared; nothing is in the draft until it is confirmed."""
 
     filing = models.ForeignKey(Filing, models.PROTECT, related_name="imports")
-    name = models.CharField(_("文件名"), max_length=160)
-    digest = models.CharField(max_length=64)
-    path = models.CharField(max_length=120, blank=True, help_text="where the file is kept, below the data folder")
-    origin = models.CharField(max_length=8, choices=list(ORIGINS.items()), default="file")
-    state = models.CharField(_("状态"), max_length=12, choices=list(JOB_STATES.items()), default="running")
-    stage = models.CharField(_("阶段"), max_length=20, blank=True)
+    name = StorableCharField(_("文件名"), max_length=160)
+    digest = StorableCharField(max_length=64)
+    path = StorableCharField(max_length=120, blank=True, help_text="where the file is kept, below the data folder")
+    origin = StorableCharField(max_length=8, choices=list(ORIGINS.items()), default="file")
+    state = StorableCharField(_("状态"), max_length=12, choices=list(JOB_STATES.items()), default="running")
+    stage = StorableCharField(_("阶段"), max_length=20, blank=True)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     data = StorableJSONField(null=True)
@@ -302,9 +302,9 @@ class ImportJob(models.Model):
     edits = models.PositiveIntegerField(default=0, help_text="edits of the draft that the comparison was made with")
     at = models.DateTimeField(_("时间"))
     beat = models.DateTimeField(help_text="last sign of life")
-    keeper = models.CharField(max_length=80, blank=True, help_text="host and process that reads it")
+    keeper = StorableCharField(max_length=80, blank=True, help_text="host and process that reads it")
     attempts = models.PositiveSmallIntegerField(default=1, help_text="readings begun; an older one writes nothing")
-    by = models.CharField(_("上传人"), max_length=80)
+    by = StorableCharField(_("上传人"), max_length=80)
 
     class Meta:
         db_table_comment = "Uploads: dry run, confirmation, undo"
@@ -322,9 +322,9 @@ class ApiToken(models.Model):
     """A key to the API for one person's body; the table holds its digest."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="tokens")
-    name = models.CharField(_("用途"), max_length=80)
-    digest = models.CharField(max_length=64, unique=True)
-    tail = models.CharField(max_length=6, help_text="last characters, to tell keys apart")
+    name = StorableCharField(_("用途"), max_length=80)
+    digest = StorableCharField(max_length=64, unique=True)
+    tail = StorableCharField(max_length=6, help_text="last characters, to tell keys apart")
     made_at = models.DateTimeField()
     expires_at = models.DateTimeField(_("失效时间"))
     used_at = models.DateTimeField(null=True, blank=True)
@@ -359,14 +359,14 @@ class Letter(models.Model):
     """One mail to one person: at most one a kind and day. Written before it is sent, and sent at most once by itself."""
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="letters")
-    kind = models.CharField(_("类别"), max_length=8, choices=list(LETTER_KINDS.items()))
+    kind = StorableCharField(_("类别"), max_length=8, choices=list(LETTER_KINDS.items()))
     day = models.DateField(_("日期"))
     address = models.EmailField(_("邮箱"))
-    subject = models.CharField(_("标题"), max_length=160)
+    subject = StorableCharField(_("标题"), max_length=160)
     text = models.TextField(_("内容"))
-    state = models.CharField(_("状态"), max_length=8, choices=list(LETTER_STATES.items()), default="waiting")
+    state = StorableCharField(_("状态"), max_length=8, choices=list(LETTER_STATES.items()), default="waiting")
     tries = models.PositiveSmallIntegerField(default=0)
-    error = models.CharField(_("原因"), max_length=200, blank=True)
+    error = StorableCharField(_("原因"), max_length=200, blank=True)
     tried_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -381,9 +381,9 @@ class Reminder(models.Model):
 
     letter = models.ForeignKey(Letter, models.PROTECT, related_name="reminders")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    form = models.CharField(max_length=64)
+    form = StorableCharField(max_length=64)
     body = models.ForeignKey(Body, models.PROTECT, related_name="+")
-    period = models.CharField(max_length=16)
+    period = StorableCharField(max_length=16)
     due = models.DateField()
     stage = models.SmallIntegerField()
 
@@ -398,8 +398,8 @@ class IdempotencyKey(models.Model):
     """What a write through the API answered, so that sending it again answers the same."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    key = models.CharField(max_length=80)
-    request = models.CharField(max_length=64, help_text="digest of method, path and body")
+    key = StorableCharField(max_length=80)
+    request = StorableCharField(max_length=64, help_text="digest of method, path and body")
     status = models.PositiveSmallIntegerField()
     answer = StorableJSONField()
     at = models.DateTimeField()
