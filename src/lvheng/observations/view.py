@@ -569,7 +569,7 @@ _files: tuple[float, str] = (0.0, "")
 _loaded: dict[str, tuple[dict[str, Plan], Catalogue, dict[str, Rulebook]]] = {}
 
 
-def _files_fingerprint() -> str:
+def files_fingerprint() -> str:
     """Of names, sizes and times of all plan and rulebook files; looked at most every two seconds."""
     global _files
     now = time.monotonic()
@@ -618,12 +618,12 @@ def _read_files() -> tuple[dict[str, Plan], Catalogue, dict[str, Rulebook]]:
 def plans() -> dict[str, Plan]:
     """All plans of the site by id."""
     with _lock:
-        return _load(_files_fingerprint())[0]
+        return _load(files_fingerprint())[0]
 
 
 def catalogue() -> Catalogue:
     with _lock:
-        return _load(_files_fingerprint())[1]
+        return _load(files_fingerprint())[1]
 
 
 Key = tuple[str, str, int, date, tuple[Goal, ...]]
@@ -641,13 +641,13 @@ def current(plan_id: str | None = None, *, at: int | None = None) -> View:
 def present_key(plan_id: str, at: int | None = None) -> Key:
     """All that a view depends on, as it is now: plan, files, position, day, goals in force."""
     issued = tuple(goal for source in goal_sources for goal in source(plan_id))
-    return (plan_id, _files_fingerprint(), position() if at is None else at, timezone.localdate(), issued)
+    return (plan_id, files_fingerprint(), position() if at is None else at, timezone.localdate(), issued)
 
 
 def keyed(plan_id: str | None, at: int | None = None) -> tuple[Key, View]:
     """As :func:`current`, with the key that the view was made for."""
     with _lock:
-        plans_, catalogue_, rulebooks = _load(_files_fingerprint())
+        plans_, catalogue_, rulebooks = _load(files_fingerprint())
         ordered = sorted(plans_.values(), key=lambda p: (not p.header.issued, p.header.first_year, p.id))
         chosen = plan_id or ordered[0].id
         if chosen not in plans_:
