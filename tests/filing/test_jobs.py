@@ -96,7 +96,10 @@ def test_a_file_that_always_kills_is_given_up_and_may_be_read_again(town: People
     for other in (town.lead, town.other_enterprise):
         with pytest.raises(ProblemError):
             imports.again(other, filing.pk, job.pk)
-    imports.again(town.enterprise, filing.pk, job.pk)
+    client = Client()
+    client.force_login(town.enterprise, backend="django.contrib.auth.backends.ModelBackend")
+    assert "重新处理</button>" in client.get(job.get_absolute_url()).content.decode()
+    assert client.post(f"{job.get_absolute_url()}again/").status_code == 302
     assert (kept(job).state, kept(job).attempts) == ("ready", 1)
     with pytest.raises(ProblemError):
         imports.again(town.enterprise, filing.pk, job.pk)
