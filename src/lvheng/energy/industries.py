@@ -10,9 +10,9 @@ from django.db import connection
 
 from lvheng.core.codes import CodeList, load_codes
 from lvheng.core.period import Period
-from lvheng.energy import data
-from lvheng.energy.carbon import CO2, enterprise
+from lvheng.energy.carbon import CO2
 from lvheng.energy.data import rulebook_folder
+from lvheng.energy.unit_table import emissions_of_tce
 from lvheng.observations.models import Observation, Subject
 from lvheng.observations.view import View
 
@@ -59,28 +59,11 @@ def filed_co2(view: View, region: str, period: Period) -> dict[str, CO2]:
     settled factor or a default CO₂ factor makes its division incomplete.
     """
     months = [m.code for m in period.months()]
-    known = data.carriers(period.year)
-    fuels, power = data.fuel_co2(period.year), data.power_co2(period.year)
     used: dict[str, dict[str, Decimal]] = {}
     for industry, item, scale, total in _filed(view, region, months[0], months[-1]):
         division = used.setdefault(industry[:2], {})
         division[item] = division.get(item, Decimal(0)) + Decimal(int(total)).scaleb(-scale)
-    found: dict[str, CO2] = {}
-    for code, tce in used.items():
-        burnt: list[tuple[str, str, Decimal]] = []
-        bought = {"electricity": Decimal(0), "heat": Decimal(0)}
-        for item, amount in tce.items():
-            carrier = known.get(item)
-            settled = carrier is not None and carrier.low == carrier.high
-            quantity = amount / carrier.low if carrier is not None and settled else amount
-            if item in bought and settled:
-                bought[item] += quantity
-            else:
-                burnt.append((carrier.name if carrier else item, carrier.co2 if carrier is not None and settled else "", quantity))  # fmt: skip
-        found[code] = enterprise(
-            burnt, fuels, bought["electricity"] * 10_000, power[0] if power else None, bought["heat"]
-        )
-    return found
+    return {code: emissions_of_tce(tce, period.year) for code, tce in used.items()}
 
 
 def _filed(view: View, region: str, first: str, last: str) -> list[tuple[str, str, int, int]]:

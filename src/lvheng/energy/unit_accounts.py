@@ -9,8 +9,8 @@ from lvheng.core.period import Kind, Period
 from lvheng.core.problem import Place
 from lvheng.energy import data
 from lvheng.energy.accounts import Account, Carrier, Line, account
-from lvheng.energy.carbon import CO2, enterprise
-from lvheng.energy.unit_table import emissions
+from lvheng.energy.carbon import CO2
+from lvheng.energy.unit_table import emissions, emissions_of_tce
 from lvheng.filing.forms.data import load, number
 from lvheng.filing.models import FilingVersion
 from lvheng.observations.models import Observation, Subject
@@ -123,17 +123,7 @@ def recorded(unit: Subject, period: Period, *, at: int) -> UnitAccount | None:
     }  # fmt: skip
     lines = [Line(code, amount, place=Place(table="入库数据", field=known[code].name)) for code, amount in sums.items() if code in known]  # fmt: skip
     found = account(lines, in_tce, band_pct=data.measured_band(period.year))
-    burnt, bought = [], {"electricity": ZERO, "heat": ZERO}
-    for code, amount in sums.items():
-        carrier = known.get(code)
-        settled = carrier is not None and carrier.low == carrier.high
-        if carrier is not None and settled and code in bought:
-            bought[code] = amount / carrier.low
-        else:
-            burnt.append((carrier.name if carrier else code, carrier.co2 if carrier and settled else "", amount / carrier.low if carrier and settled else amount))  # fmt: skip
-    power = data.power_co2(period.year)
-    emitted = enterprise(burnt, data.fuel_co2(period.year), bought["electricity"] * 10_000, power[0] if power else None, bought["heat"])  # fmt: skip
-    return UnitAccount(period, found, emitted, (), products(unit, period, found, at=at))
+    return UnitAccount(period, found, emissions_of_tce(sums, period.year), (), products(unit, period, found, at=at))
 
 
 def products(unit: Subject, period: Period, found: Account, *, at: int) -> list[tuple[str, Decimal, str, Decimal | None, Decimal | None]]:  # fmt: skip

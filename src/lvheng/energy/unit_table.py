@@ -91,6 +91,28 @@ def emissions(lines: Sequence[Line], known: Mapping[str, Carrier], year: int) ->
     )  # fmt: skip
 
 
+def emissions_of_tce(amounts: Mapping[str, Decimal], year: int) -> CO2:
+    """CO₂ by the enterprise method of filed energy by fuel, tce (当量), put back into the fuels' units by the reference factors.
+
+    A fuel without a settled reference factor, or without a default CO₂ factor, makes the result incomplete.
+    """
+    known = data.carriers(year)
+    burnt: list[tuple[str, str, Decimal]] = []
+    bought = {"electricity": Decimal(0), "heat": Decimal(0)}
+    for code, amount in amounts.items():
+        carrier = known.get(code)
+        if carrier is None or carrier.low != carrier.high:
+            burnt.append((carrier.name if carrier else code, "", amount))
+        elif code in bought:
+            bought[code] = amount / carrier.low
+        else:
+            burnt.append((carrier.name, carrier.co2, amount / carrier.low))
+    power = data.power_co2(year)
+    return enterprise(
+        burnt, data.fuel_co2(year), bought["electricity"] * 10_000, power[0] if power else None, bought["heat"]
+    )  # fmt: skip
+
+
 def as_dict(found: Account, emitted: CO2) -> dict[str, Any]:
     """For JSON: exact numbers as text, since they are accounts."""
 
