@@ -101,6 +101,10 @@ def _as_plan_file(data: dict[str, Any], name: str) -> str:
 @click.argument("path", type=click.Path(path_type=Path))
 def check_command(path: Path) -> None:
     """核对方案目录或其中的 plan.yaml：写法、编号、条款、单位、责任单位。"""
+    if not path.exists():
+        raise ProblemError(
+            Problem("plan.file.missing", "文件或文件夹不存在", place=Place(file=str(path)), fix="核对路径；没有方案文件的，用 lvheng plan read 生成。")
+        )  # fmt: skip
     plan = load_plan(path) if path.is_dir() else load_plan(path.parent, name=path.name)
     warnings = plan.problems
     for problem in warnings:
