@@ -316,10 +316,10 @@ def _level_below(sight: Sight, node: Node) -> str:
 def _filed_below(sight: Sight, node: Node, path: str) -> list[dict[str, Any]]:
     """What was filed below a figure, as one more node: it bears the figure out and is not reckoned with."""
     if _level_below(sight, node) == "units":
-        return [
-            {"filed": provenance.below(sight.actor, node.code, node.region, node.period, sight.view.position)}
-        ]
-    parts = [sight.view.explain(node.code, r.code, node.period, node.item) for r in sight.plan.regions.parts(node.region)]
+        return [{"filed": provenance.below(sight.actor, node.code, node.region, node.period, sight.view.position)}]
+    parts = [
+        sight.view.explain(node.code, r.code, node.period, node.item) for r in sight.plan.regions.parts(node.region)
+    ]
     shown = []
     for part in parts:
         place = (node.code, part.region, node.period.code, node.item)
