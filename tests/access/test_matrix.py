@@ -224,7 +224,7 @@ FOR_ANYBODY = {
 }  # without an account, and harmless
 OPEN = {  # pages that answer somebody without an account; those of monitoring show published or synthetic outlets only
     "plan", "plan_read", "shapes", "regions", "bodies", "indicators", "rules", "verification", "search", "sign_in", "api_docs", "openapi-json",
-    "barometer", "energy_series", "outlets", "telemetry_alarms", "telemetry_leads", "telemetry_rates",
+    "barometer", "energy_balance", "energy_fuels", "energy_sectors", "energy_industries", "energy_deductions", "outlets", "telemetry_alarms", "telemetry_leads", "telemetry_rates",
 }  # fmt: skip
 EXAMPLES: dict[str, str] = {}  # parameter → a value that its converter takes
 CHANGES_WITHOUT_ACCOUNT = {"language", "set_language", "plan_read", "sign_in", "sign_out", "join", "openapi-json"}
