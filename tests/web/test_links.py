@@ -15,7 +15,7 @@ import pytest
 from tests.support.server import Server
 from tests.web.test_every_page import Words
 
-PER_KIND, MOST = 1, 130  # pages of one kind of address differ in data only
+PER_KIND, MOST = 1, 90  # pages of one kind of address differ in data only
 # What shows through when a template or a value was not turned into words.
 LEAKS = re.compile(
     r"\{\{|\{%|Table\(|Column\(|Cell\(|Decimal\(|object at 0x|<[a-z]+ class=|&(?:lt|gt|amp);|^None$|Traceback"
