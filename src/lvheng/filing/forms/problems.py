@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from lvheng.core.problem import Place, Problem, Severity
+from lvheng.filing.forms.values import visible
 
 PER_KIND = 100  # problems of one kind in one column that are told one by one
 
@@ -33,7 +34,12 @@ class Collector:
         kind = (problem.check or problem.code, problem.sheet, problem.column, problem.severity)
         self._count[kind] += 1
         if self._count[kind] <= PER_KIND:
-            self._kept.append(problem)
+            place = replace(problem.place, field=visible(problem.place.field))
+            self._kept.append(
+                replace(
+                    problem, message=visible(problem.message), got=visible(problem.got), wanted=visible(problem.wanted), place=place
+                )
+            )  # fmt: skip
 
     def extend(self, problems: Iterable[FilingProblem]) -> None:
         for problem in problems:

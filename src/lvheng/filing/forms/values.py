@@ -30,9 +30,14 @@ _CONTROL = re.compile(
 )
 
 
+def visible(text: str) -> str:
+    """Without the characters that nobody sees, and that databases and workbooks refuse."""
+    return _CONTROL.sub("", text)
+
+
 def fold(text: str) -> str:
     """Half width, without control and invisible characters, trimmed."""
-    return unicodedata.normalize("NFKC", _CONTROL.sub("", text)).strip()
+    return unicodedata.normalize("NFKC", visible(text)).strip()
 
 
 def from_float(value: float) -> str:
