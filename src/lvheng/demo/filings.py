@@ -311,7 +311,11 @@ def _counties(period: Period) -> int:
         for column, value in cells.items():
             total[column] += value
         made += _submitted(county, body, period, {c: f"{v:f}" for c, v in cells.items()})
-    office = None if city is None else Body.objects.filter(kind="department", subject__code__in=city.entry.filer.body).first()
+    office = (
+        None
+        if city is None
+        else Body.objects.filter(kind="department", subject__code__in=city.entry.filer.body).first()
+    )
     if city is not None and office is not None and complete:
         made += _submitted(city, office, period, {c.code: f"{total[c.code]:f}" for c in city.sheets[0].columns})
     return made
