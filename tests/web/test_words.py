@@ -130,6 +130,11 @@ def table(*rows: dict[str, object], **more: object) -> Table:
     return Table([Column("name", "名称"), Column("value", "数值", "吨", 2, True)], list(rows), title="表", **more)  # type: ignore[arg-type]
 
 
+def test_quotients_are_exported_to_ten_decimals_and_figures_as_they_are_kept() -> None:
+    body = download(table({"name": "商", "value": Decimal(2) / 3}, {"name": "数", "value": Decimal("1.20")}), "csv")
+    assert [line.split(",")[1] for line in body.content.decode().splitlines()[1:3]] == ["0.6666666667", "1.20"]
+
+
 def test_text_that_a_spreadsheet_would_run_is_neutralised_and_numbers_are_not() -> None:
     body = download(
         table({"name": "=cmd()", "value": Decimal("-3.20")}, {"name": Cell("@x", url="/y/"), "value": None}), "csv"

@@ -19,9 +19,11 @@ from django.utils.translation import gettext
 
 from lvheng.core import tables as exports
 from lvheng.core.problem import Problem, ProblemError
-from lvheng.core.quantity import show
+from lvheng.core.quantity import rounded, show
 from lvheng.plan.rules import State
 from lvheng.shell.words import bracketed
+
+EXPORTED = 10  # decimals: more than any rule states, and no quotient's endless tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,11 @@ class Table:
 
 
 def _plain(value: Any) -> Any:
+    """What is exported: figures as they are kept, quotients to EXPORTED decimals."""
     if isinstance(value, Cell):
         value = value.value
+    if isinstance(value, Decimal) and value.is_finite() and value.as_tuple().exponent < -EXPORTED:  # type: ignore[operator]
+        return rounded(value, EXPORTED)
     return gettext(value.label) if isinstance(value, State) else value
 
 

@@ -88,9 +88,16 @@ def barometer(request: HttpRequest) -> HttpResponse:
     return respond(request, "dual_control/barometer.html", {
         **context, "found": found, "table": table, "years": years, "year": year, "chosen": chosen, "title": title, "issuable": issuable, "applies": applies, "target": found.target,
         "periods": [(p, found.settled(p)) for p in periods], "estimated": chosen is not None and not found.settled(chosen),
-        "map": {"map": shapes(sight), "unit": "", "places": 0, "rows": on_map, "grades": [{"value": s, "label": grades[s]} for s in sorted(grades, reverse=True)]},
+        "map": {"map": shapes(sight), "unit": "", "places": 0, "rows": on_map, "grades": _legend(grades, on_map)},
         "docx": "?" + urlencode({**{k: v for k, v in asked.items() if k != "file"}, "file": "docx"}),
     })  # fmt: skip
+
+
+def _legend(grades: dict[int, str], on_map: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The grades on the map, the worst first; last what was not graded, where there is such a county."""
+    legend = [{"value": s, "label": grades[s]} for s in sorted(grades, reverse=True)]
+    absent = any(row["value"] is None for row in on_map)
+    return [*legend, {"value": -1, "label": _("不评级")}] if absent and legend else legend
 
 
 def _table(sight: Sight, found: Barometer, periods: list[Period], chosen: Period | None) -> tuple[Table, list[dict[str, Any]], dict[int, str]]:  # fmt: skip
@@ -113,7 +120,7 @@ def _table(sight: Sight, found: Barometer, periods: list[Period], chosen: Period
         })  # fmt: skip
         if code != sight.plan.header.city:
             shown = now.shown if now and seen else None
-            label = words.word(shown.label) if shown else _("不完整")
+            label = words.word(shown.label) if shown else _("不完整") if seen else words.word(NOT_PUBLIC)
             if shown:
                 grades[shown.severity] = label
             on_map.append(shape(region, shown.severity if shown else None, label, link))

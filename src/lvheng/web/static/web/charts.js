@@ -94,17 +94,20 @@
       return option;
     },
     // { periods, unit, places, series: [{name, values}] }
-    lines(data, c) {
+    lines(data, c, wide) {
       const colors = [c.pine, c.ink2, c.pine2, c.ink3];
+      const named = (one) => (data.series.length > 1 ? one.name : "");
       const series = data.series.map((one, i) => ({
-        name: one.name, type: "line", data: labelled(one.values, data.series.length > 1 ? one.name : "", data, colors[i % 4], 500), connectNulls: false, symbol: "circle",
+        name: one.name, type: "line", data: one.values, endLabel: endLabel(named(one), data, one.values, colors[i % 4]), connectNulls: false, symbol: "circle",
         symbolSize: data.periods.length > 24 ? 0 : 6, lineStyle: { color: colors[i % 4], width: 2 }, itemStyle: { color: colors[i % 4] }, labelLayout: { moveOverlap: "shiftY" },
       }));
-      const option = { ...base(c), ...axes(c, data), series };
+      const ends = data.series.filter((one) => lastOf(one.values) >= data.periods.length - 1);
+      const space = Math.min(wide * 0.4, room(data, ends.map((one) => `${named(one)} ${show(one.values[lastOf(one.values)], data.places)}`)));
+      const option = { ...base(c), ...axes(c, { ...data, space }), series };
       option.tooltip.formatter = (items) => [items[0].axisValue, ...items.map((item) => `${item.seriesName}  ${show(item.value, data.places)} ${data.unit}`)].join("\n");
       return option;
     },
-    // { map: address of the shapes, unit, places, rows: [{code, name, short, value, note, url}], grades: [{value: 0 none to 3 worst, label}] }
+    // { map: address of the shapes, unit, places, rows: [{code, name, short, value, note, url}], grades: [{value: 0 none to 3 worst, -1 not graded, label}] }
     map(data, c) {
       const known = data.rows.filter((row) => row.value !== null).map((row) => row.value);
       const option = {
@@ -119,14 +122,14 @@
           emphasis: { itemStyle: { areaColor: c.line2 }, label: { color: c.ink } },
           label: { show: true, fontSize: 11, color: c.ink, textBorderColor: c.paper, textBorderWidth: 2, formatter: (item) => (item.data ? item.data.short : "") },
           labelLayout: { hideOverlap: true },
-          data: data.rows.map((row) => ({ name: row.code, value: row.value === null ? NaN : row.value, title: row.name, short: row.short, note: row.note, url: row.url })),
+          data: data.rows.map((row) => ({ name: row.code, value: row.value === null ? (data.grades ? -1 : NaN) : row.value, title: row.name, short: row.short, note: row.note, url: row.url })),
         }],
       };
       if (data.grades && data.grades.length) {
         const scale = [c.soft, c.redLight, c.redMiddle, c.red];
         option.visualMap = {
           type: "piecewise", left: 0, bottom: 8, itemWidth: 12, itemHeight: 12, textStyle: { color: c.ink2, fontSize: 12 }, outOfRange: { color: c.paper },
-          pieces: data.grades.map((grade) => ({ value: grade.value, label: grade.label, color: scale[grade.value] })),
+          pieces: data.grades.map((grade) => ({ value: grade.value, label: grade.label, color: grade.value < 0 ? c.line : scale[grade.value] })),
         };
       }
       if (!known.length) delete option.visualMap;
@@ -156,7 +159,7 @@
       chart.on("click", (item) => { if (item.data && item.data.url) window.location.assign(item.data.url); });
       new ResizeObserver(() => { if (canvas.isConnected) chart.resize(); }).observe(canvas); // a swapped-out chart has nothing to fit
     }
-    chart.setOption(kinds[kind](data, palette()), true);
+    chart.setOption(kinds[kind](data, palette(), canvas.clientWidth), true);
     figure.dataset.drawn = "1";
   }
   function switchTable(figure) {
