@@ -166,6 +166,28 @@ def test_a_share_cell_in_a_workbook_is_not_taken_for_per_cent(tmp_path):
     assert "energy.progress.fraction" in codes(path)[0]
 
 
+def test_a_cell_shown_as_per_cent_is_read_as_it_is_shown(tmp_path):
+    path = tmp_path / "表.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet, share = book.add_worksheet(), book.add_format({"num_format": "0.00%"})
+        sheet.write_row(0, 0, ["region", "target_pct", "years", "year", "change_pct"])
+        sheet.write_row(1, 0, ["甲", 17, 5, 2021])
+        sheet.write_number(1, 4, -0.0479, share)
+        sheet.write_row(2, 0, ["乙"])
+        sheet.write_number(2, 1, 0.17, share)
+        sheet.write_row(2, 2, [5, 2021, -4.79])
+    results, _ = progress_table.progress(path, LIMITS)
+    assert [(r.target, r.cumulative_decline) for r in results] == [(17, Decimal("4.79")), (17, Decimal("4.79"))]
+
+
+def test_a_carve_out_that_one_row_lacks_is_not_zero(write):
+    head = "region,year,energy,gdp,feedstock,carve_out\n"
+    series, _ = progress_table.deduct(write(head + "甲,2020,10,10,1,0\n甲,2021,12,13,1,\n"))
+    found = {(s.year, s.series.value): s.decline for s in series}
+    assert found[2021, "measured"] is not None
+    assert found[2021, "less_feedstock"] is None
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_give_a_table_or_problems(tmp_path_factory, blob):
     path = tmp_path_factory.mktemp("t") / "x.csv"

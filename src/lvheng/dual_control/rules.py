@@ -140,7 +140,7 @@ def solve(
     best = _implied(weights, top)
     if best < wanted:
         return Decomposition(
-            _shares(counties, top, weights, step), _decimal(best), False, (_why(counties, target, best),)
+            _shares(counties, top, weights, step), _decimal(best), False, (_why(counties, target, best, step),)
         )
     if method is Method.POTENTIAL:
         shift, targets = _by_potential(counties, weights, wanted, step)
@@ -232,13 +232,13 @@ def _shares(
     return tuple(out)
 
 
-def _why(counties: Sequence[County], target: Decimal, best: Fraction) -> Problem:
+def _why(counties: Sequence[County], target: Decimal, best: Fraction, step: Decimal) -> Problem:
     pinned = [f"{c.name}{show(c.pin)}%" for c in counties if c.pin is not None]
     fix = "提高部分地区的上限"
     if pinned:
         fix += f"，或放开指定值（{'、'.join(pinned)}）"
     return Problem(
-        "dual_control.decomposition.infeasible", "各地区都取上限，仍达不到全市目标，无法分解",
+        "dual_control.decomposition.infeasible", f"各地区都取上限（按{show(step)}个百分点取整），仍达不到全市目标，无法分解",
         got=f"最多可降{show(_decimal(best), 4)}%", wanted=f"{show(target)}%", fix=fix + "，或调整增速。",
     )  # fmt: skip
 

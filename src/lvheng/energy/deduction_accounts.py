@@ -43,6 +43,8 @@ def account(view: View, region: str) -> Deductions:
     def value(code: str, year: int) -> Decimal | None:
         return view.value(code, region, Period.of_year(year)) if code in view.catalogue else None
 
+    switch = rule["carve_out_removes_value_added"]
+    removes = bool(switch and switch.value)
     years: list[Year] = []
     parts: dict[int, Parts] = {}
     problems: list[Problem] = []
@@ -63,13 +65,13 @@ def account(view: View, region: str) -> Deductions:
             Year(
                 region, year, energy, value("gdp_constant", year), value("feedstock_energy", year) if rule["feedstock"] else None,
                 deducted.value if rule["nonfossil"] else None, carve_out=part.carve_out if rule["carve_out"] else Decimal(0),
+                carve_out_gdp=None if removes and part.carve_out else Decimal(0),  # value added of such projects is not collected
                 price_base=header.price_base_year, place=Place(table=name, field=str(year)),
             )
         )  # fmt: skip
-        missing = [t for t, v in (("原料用能", years[-1].feedstock), ("非化石能源", part.physical), ("绿证绿电", part.certificates), ("单列项目能耗", part.carve_out), ("地区生产总值", years[-1].gdp)) if v is None]  # fmt: skip
+        missing = [t for t, v in (("原料用能", years[-1].feedstock), ("非化石能源", part.physical), ("绿证绿电", part.certificates), ("单列项目能耗", part.carve_out), ("地区生产总值", years[-1].gdp), ("单列项目增加值", years[-1].carve_out_gdp)) if v is None]  # fmt: skip
         if missing:
             problems.append(Problem("energy.deduction.incomplete", f"“{name}”{year}年缺少{'、'.join(missing)}，相应口径不完整", Severity.WARNING, Place(table=name, field=str(year)), fix="补录数据或结转登记簿；没有的填0。"))  # fmt: skip
     problems += check(years)
-    switch = rule["carve_out_removes_value_added"]
-    found = three_series(years, header.base_year, carve_out_removes_gdp=bool(switch and switch.value))
+    found = three_series(years, header.base_year, carve_out_removes_gdp=removes)
     return Deductions(years, parts, {(s.year, s.series): s for s in found}, problems)

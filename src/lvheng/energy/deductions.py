@@ -48,7 +48,7 @@ class Year:
     feedstock: Decimal | None = None
     nonfossil: Decimal | None = None
     carve_out: Decimal | None = ZERO
-    carve_out_gdp: Decimal = ZERO
+    carve_out_gdp: Decimal | None = ZERO
     price_base: int | None = None
     place: Place = field(default_factory=Place)
 
@@ -120,7 +120,10 @@ def three_series(years: Iterable[Year], base_year: int, *, carve_out_removes_gdp
         energy = _energy(y, series)
         if energy is None or y.gdp is None:
             return None
-        gdp = y.gdp - (y.carve_out_gdp if carve_out_removes_gdp and series is not Series.MEASURED else ZERO)
+        removed = y.carve_out_gdp if carve_out_removes_gdp and series is not Series.MEASURED else ZERO
+        if removed is None:
+            return None
+        gdp = y.gdp - removed
         return energy / gdp if gdp > 0 else None
 
     found = []

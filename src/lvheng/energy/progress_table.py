@@ -356,6 +356,7 @@ def deduct(path: Path | str, base_year: int | None = None) -> tuple[list[YearSer
     """
     table = read_table(path, (REGION, YEAR, ENERGY, GDP, FEEDSTOCK, NONFOSSIL, CARVE_OUT, PRICE_BASE))
     problems, years = list(table.problems), []
+    carved = any(row["carve_out"] is not None for row in table.rows)  # a table that lists none has none
     for row in table.rows:
         span = _span(row["year"])
         if not row["region"]:
@@ -369,7 +370,8 @@ def deduct(path: Path | str, base_year: int | None = None) -> tuple[list[YearSer
         else:
             years.append(
                 Year(
-                    row["region"], span[0], row["energy"], row["gdp"], row["feedstock"], row["nonfossil"], row["carve_out"] or Decimal(0),
+                    row["region"], span[0], row["energy"], row["gdp"], row["feedstock"], row["nonfossil"],
+                    carve_out=row["carve_out"] if carved else Decimal(0),
                     price_base=None if row["price_base"] is None else int(row["price_base"]), place=row.place_of("energy"),
                 )
             )  # fmt: skip
@@ -382,4 +384,9 @@ def deduct(path: Path | str, base_year: int | None = None) -> tuple[list[YearSer
     problems += check(years)
     if stops(problems):
         raise ProblemError(problems)
-    return three_series(years, base_year if base_year is not None else min(y.year for y in years)), problems
+    base = base_year if base_year is not None else min(y.year for y in years)
+    problems += [
+        Problem("energy.deduction.base", f"“{name}”缺少基年{base}年的数据，降幅不予计算", Severity.WARNING, Place(file=Path(path).name), fix="补上基年一行，或用 --base-year 指定。")
+        for name in dict.fromkeys(y.region for y in years) if not any(y.region == name and y.year == base for y in years)
+    ]  # fmt: skip
+    return three_series(years, base), problems

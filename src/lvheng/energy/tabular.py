@@ -11,6 +11,7 @@ import csv
 import io
 import re
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,6 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, XmlError, ZipError
 
 from lvheng.core.problem import Place, Problem, ProblemError
@@ -254,9 +256,13 @@ def _sheets(name: str, data: bytes) -> Iterator[tuple[str, list[tuple[int, list[
     """Every sheet as (row number from 1, cells), merged cells filled with their first value."""
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+        shares = _percentages(data)
         for sheet_name in book.sheet_names:
             sheet = book.get_sheet_by_name(sheet_name)
             grid = [list(row) for row in sheet.to_python(skip_empty_area=False)]
+            for r, c in shares.get(sheet_name, ()):
+                if r < len(grid) and c < len(grid[r]) and isinstance(grid[r][c], int | float):
+                    grid[r][c] = f"{Decimal(format(grid[r][c], '.15g')) * 100:f}%"
             for (r0, c0), (r1, c1) in sheet.merged_cell_ranges or []:
                 for r in range(r0, min(r1 + 1, len(grid))):
                     for c in range(c0, min(c1 + 1, len(grid[r]))):
@@ -270,6 +276,24 @@ def _sheets(name: str, data: bytes) -> Iterator[tuple[str, list[tuple[int, list[
         raise ProblemError(
             Problem("energy.table.damaged", "工作簿已损坏或不是Excel格式", place=Place(file=name), got=str(error)[:80], fix="用Excel或WPS打开后另存为xlsx。")
         ) from None  # fmt: skip
+
+
+def _percentages(data: bytes) -> dict[str, list[tuple[int, int]]]:
+    """Numeric cells of an xlsx shown as per cent, by sheet: what is stored is a hundredth of what people see.
+
+    Empty for other workbooks and for those that this library cannot read: calamine, which reads the values, tells no formats.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True)
+            found = {}
+            for sheet in book.worksheets:
+                sheet.reset_dimensions()
+                cells = (c for row in sheet.iter_rows() for c in row if isinstance(c.value, int | float))
+                found[sheet.title] = [(c.row - 1, c.column - 1) for c in cells if "%" in c.number_format]
+            return found
+    except Exception:  # damaged in a way that the reader bears
+        return {}
 
 
 def _text_rows(name: str, data: bytes) -> list[tuple[int, list[Any]]]:
