@@ -114,7 +114,7 @@ def closes(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     if not may(actor, Permission.VIEW_INTERNAL):
         return denied(request)
-    done = {c.month: c for c in MonthClose.objects.all()}
+    done = {c.month: c for c in MonthClose.objects.order_by("version")}  # the last version of each
     months = sorted({m for _s, m in month_rates()} | done.keys(), reverse=True)
     rows = []
     for month in months:
@@ -139,20 +139,23 @@ def closes(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def close_act(request: HttpRequest, month: str) -> HttpResponse:
-    """Close a month, or compute a closed one again and compare."""
+    """Close a month, close it again with what arrived late, or compute a closed one again and compare."""
     actor = actor_of(request)
     act = request.POST.get("act", "")
-    wanted = Permission.DECIDE if act == "close" else Permission.VIEW_INTERNAL
+    wanted = Permission.DECIDE if act in ("close", "reclose") else Permission.VIEW_INTERNAL
     if not may(actor, wanted):
         return denied(request)
     try:
         if act == "close":
             made = services.close_month(month, by=actor.name)
             messages.success(request, _("已关账：%(what)s。") % {"what": str(made.recorded)})
+        elif act == "reclose":
+            made = services.close_again(month, reason=request.POST.get("reason", ""), by=actor.name)
+            messages.success(
+                request, _("已重新关账，第%(n)s版：%(what)s。") % {"n": made.close.version, "what": str(made.recorded)}
+            )
         else:
-            close = MonthClose.objects.filter(month=month).first()
-            if close is None:
-                raise ProblemError(Problem("telemetry.close.none", "该月没有关账", got=month[:10]))
+            close = version_of(month, request.POST.get("version", ""))
             if problems := services.reproduce(close):
                 return problem_page(request, problems)
             messages.success(request, _("复算结果与关账时完全一致。"))
@@ -165,33 +168,52 @@ def close_act(request: HttpRequest, month: str) -> HttpResponse:
     )
 
 
+def version_of(month: str, number: str = "") -> MonthClose:
+    """A version of a closed month, the last where no number is given; raises ProblemError when there is none."""
+    found = MonthClose.objects.filter(month=month)
+    if number:
+        found = found.filter(version=int(number) if number.isdecimal() and len(number) < 5 else 0)
+    if (close := found.first()) is None:
+        raise ProblemError(
+            Problem(
+                "telemetry.close.none",
+                "该月没有关账",
+                got=f"{month[:10]} {number[:10]}".strip(),
+                fix="在月关账页选择。",
+            )
+        )
+    return close
+
+
 @live
 def close(request: HttpRequest, month: str) -> HttpResponse:
-    """A closed month: amounts as recorded, with the evidence."""
+    """``?version=``: a closed month, amounts as recorded, with the evidence."""
     sight, actor = sight_of(request), actor_of(request)
     if not may(actor, Permission.VIEW_INTERNAL):
         return denied(request)
-    found = MonthClose.objects.filter(month=month).first()
-    if found is None:
-        raise ProblemError(Problem("telemetry.close.none", "该月没有关账", got=month[:10]))
+    found = version_of(month, request.GET.get("version", ""))
+    versions = list(MonthClose.objects.filter(month=month))
+    postings = [c.posting for c in versions if c.version <= found.version and c.posting]
+    recorded: dict[tuple[int, str], Observation] = {}  # what a version left as it was stands from the version before
+    for o in Observation.objects.filter(indicator=services.INDICATOR, period=month, posting_id__in=postings).select_related("subject").order_by("vintage"):  # fmt: skip
+        recorded[o.subject_id, o.item] = o
     names = {
         (f.outlet.code, f.item): (f.outlet, f.name) for f in Factor.objects.exclude(item="").select_related("outlet")
     }
     rows: list[dict[str, Any]] = []
-    for o in Observation.objects.filter(
-        indicator=services.INDICATOR, period=month, posting_id=found.posting or 0
-    ).select_related("subject"):
+    for o in recorded.values():
         outlet, factor = names.get((o.subject.code, o.item), (None, o.item))
         rows.append(
             {
                 "outlet": Cell(o.subject.name, url=address({"sight": sight}, "outlet", outlet.code)) if outlet else o.subject.name,
-                "factor": words.word(factor), "value": o.value, "quality": words.word(o.quality_label), "reference": o.reference,
+                "factor": words.word(factor), "value": o.value, "vintage": o.vintage, "quality": words.word(o.quality_label), "reference": o.reference,
             }
         )  # fmt: skip
     columns = [
         Column("outlet", _("排口")),
         Column("factor", _("因子")),
         Column("value", _("排放量"), "kg", 3, True),
+        Column("vintage", _("版次"), number=True, places=0),
         Column("quality", _("数据性质")),
         Column("reference", _("凭证")),
     ]
@@ -207,5 +229,5 @@ def close(request: HttpRequest, month: str) -> HttpResponse:
         return download(table, fmt)
     return respond(
         request, "telemetry/close.html",
-        {"close": found, "label": label, "table": table, "partitions": found.partitions[:400], "digests": found.digests.items(), "more": max(0, len(found.partitions) - 400)},
+        {"close": found, "versions": versions, "last": versions[0], "allowed": may(actor, Permission.DECIDE), "label": label, "table": table, "partitions": found.partitions[:400], "digests": found.digests.items(), "more": max(0, len(found.partitions) - 400)},
     )  # fmt: skip

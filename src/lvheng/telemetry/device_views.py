@@ -34,10 +34,24 @@ from lvheng.telemetry.models import MEDIA, Factor, Outlet
 from lvheng.telemetry.views import denied, live, may_register
 
 VERSIONS = (2005, 2017, 2025)
+AMBIENT = (50, 110)  # kPa: from the highest places where people live to the highest pressures measured
 FIELDS = [
     "code", "name", "unit", "unit_name", "region", "medium", "longitude", "latitude", "mn", "version", "interval", "o2_reference", "permit", "since",
 ]  # fmt: skip
-FACTOR_FIELDS = ["name", "kind", "unit", "limit_low", "limit_high", "permitted_kg", "item"]
+FACTOR_FIELDS = [
+    "name",
+    "kind",
+    "unit",
+    "limit_low",
+    "limit_high",
+    "permitted_kg",
+    "item",
+    "ppm",
+    "actual",
+    "wet",
+    "ambient",
+    "derived",
+]
 
 
 def _time(at: Any) -> str:
@@ -197,7 +211,22 @@ class OutletForm(modelform_factory(Outlet, fields=FIELDS)):  # type: ignore[misc
         self.fields["since"].widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
 
-FactorForm = modelform_factory(Factor, fields=FACTOR_FIELDS)
+class FactorForm(modelform_factory(Factor, fields=FACTOR_FIELDS)):  # type: ignore[misc]
+    """A factor: its limits, and what the logger sends of it uncorrected, for which there must be a rule."""
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean()
+        rules, code = services.rules_on(services.timezone.localdate()), self.instance.code
+        if given.get("ppm") and code not in rules.molar:
+            self.add_error("ppm", _("该因子没有分子量，不能由ppm换算。"))
+        if given.get("derived") and code not in rules.derived:
+            self.add_error("derived", _("该因子没有由组分计算的规则。"))
+        pressure = given.get("ambient")
+        if pressure is not None and not AMBIENT[0] <= pressure <= AMBIENT[1]:
+            self.add_error(
+                "ambient", _("大气压应在%(low)s至%(high)s千帕之间。") % {"low": AMBIENT[0], "high": AMBIENT[1]}
+            )
+        return given
 
 
 def _problems(*given: Any) -> list[Problem]:
@@ -233,8 +262,9 @@ def outlet_edit(request: HttpRequest, code: str = "") -> HttpResponse:
                 part.save()
             register.add_factors(saved, wanted)
             append_event(
-                actor.name, "更改排口" if found else "登记排口", saved.code, {n: str(getattr(saved, n)) for n in FIELDS}
-            )
+                actor.name, "更改排口" if found else "登记排口", saved.code,
+                {n: str(getattr(saved, n)) for n in FIELDS} | {f.code: {n: str(getattr(f, n)) for n in FACTOR_FIELDS} for f in factors},
+            )  # fmt: skip
         if found:
             register.follow(before, saved, by=actor.name)
         try:

@@ -62,6 +62,12 @@ class Factor(models.Model):
         _("年许可排放量（千克）"), max_digits=16, decimal_places=3, null=True, blank=True
     )
     item = models.CharField(_("总量指标分项"), max_length=16, blank=True)
+    # what the logger sends where the permit or its filing says so: corrected in the roll-up (validity.state)
+    ppm = models.BooleanField(_("上传体积浓度（ppm）"), default=False)
+    actual = models.BooleanField(_("上传工况值"), default=False)
+    wet = models.BooleanField(_("上传湿基值"), default=False)
+    derived = models.BooleanField(_("由组分计算（设备不上传本因子）"), default=False)
+    ambient = models.DecimalField(_("当地大气压（千帕）"), max_digits=8, decimal_places=4, null=True, blank=True)
 
     class Meta:
         db_table_comment = "Series of on-line data"
@@ -263,12 +269,19 @@ class MeterExchange(models.Model):
 
 
 class MonthClose(models.Model):
-    """A closed month: its roll-up's digests, rules, partitions of the lake and posting. Append-only."""
+    """A version of a closed month: its roll-up's digests, rules, series, partitions of the lake and posting. Append-only.
 
-    month = models.CharField(_("月份"), max_length=7, unique=True)
+    The first version counts what arrived within the patch window; each later one also what arrived until its ``late_until``.
+    """
+
+    month = models.CharField(_("月份"), max_length=7)
+    version = models.PositiveSmallIntegerField(_("版次"), default=1)
+    late_until = models.DateTimeField(_("计入迟到数据至"), null=True, help_text="null: the patch window alone")
+    reason = models.TextField(_("重新关账的原因"), blank=True)
     digests = models.JSONField()
     rules = models.JSONField()
-    partitions = models.JSONField(help_text="files of the lake with size and SHA-256")
+    series = models.JSONField(default=list, help_text="the register as it was; empty in closes of earlier releases")
+    partitions = models.JSONField(help_text="partition of the lake, rows that counted and their SHA-256")
     marks = models.JSONField(help_text="keys of the marks in force")
     posting = models.PositiveIntegerField(null=True)
     by = models.CharField(_("关账人"), max_length=80)
@@ -276,4 +289,5 @@ class MonthClose(models.Model):
 
     class Meta:
         db_table_comment = "Closed months of on-line monitoring; append-only"
-        ordering = ["-month"]
+        ordering = ["-month", "-version"]
+        constraints = [models.UniqueConstraint(fields=["month", "version"], name="month_close_once")]

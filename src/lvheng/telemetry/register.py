@@ -188,7 +188,8 @@ def adopt(mn: str, *, by: str, name: str = "", region: str = "", synthetic: bool
 
 
 def add_factors(outlet: Outlet, codes: tuple[str, ...]) -> int:
-    """Factors of the code table for codes that the outlet does not have yet; returns how many were added."""
+    """Factors of the code table for codes that the outlet does not have yet, and what is reckoned from parts where only these
+    are sent (NOx); returns how many were added."""
     table, made = hj212.tables().codes, 0
     for code in codes:
         if code.startswith("a01") or code not in table:  # temperature, pressure, humidity and velocity only help others
@@ -201,6 +202,12 @@ def add_factors(outlet: Outlet, codes: tuple[str, ...]) -> int:
             defaults={"name": known.name, "kind": kind, "unit": UNITS.get(known.unit_conc, known.unit_conc)[:12]},
         )
         made += new
+    for code, parts in services.rules_on(timezone.localdate()).derived.items():
+        if code not in codes and all(part in codes for part, _weight in parts):
+            _factor, new = Factor.objects.get_or_create(
+                outlet=outlet, code=code, defaults={"name": table[code].name, "unit": UNITS.get(table[code].unit_conc, table[code].unit_conc)[:12], "derived": True},
+            )  # fmt: skip
+            made += new
     return made
 
 

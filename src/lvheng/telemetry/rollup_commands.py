@@ -84,29 +84,31 @@ def _place(lake: str | None, mirror: Path | None, first: date, last: date) -> Pa
 @click.command("close", help="月关账：汇总该月、排放量入库、登记数据湖分区和摘要。")
 @click.argument("month", metavar="月份")
 @click.option("--by", default="系统", show_default=True, help="关账人。")
+@click.option("--again", metavar="原因", default="", help="重新关账：计入迟到的数据，另出一版，以前各版保留。")
 @with_django
-def close(month: str, by: str) -> None:
+def close(month: str, by: str, again: str) -> None:
     from lvheng.telemetry import services
 
-    done = services.close_month(month, by=by)
-    click.echo(f"{done.close.month}已关账：{done.recorded}，凭证为数据湖分区{len(done.close.partitions)}个")
+    done = services.close_again(month, reason=again, by=by) if again else services.close_month(month, by=by)
+    version = f"（第{done.close.version}版）" if done.close.version > 1 else ""
+    click.echo(f"{done.close.month}已关账{version}：{done.recorded}，凭证为数据湖分区{len(done.close.partitions)}个")
 
 
-@click.command("reproduce", help="复算已关账的月份，与关账时逐表比对。")
+@click.command("reproduce", help="复算已关账的月份，每一版都与关账时逐表比对。")
 @click.argument("month", metavar="月份")
 @with_django
 def reproduce(month: str) -> None:
     from lvheng.telemetry import services
     from lvheng.telemetry.models import MonthClose
 
-    found = MonthClose.objects.filter(month=month).first()
-    if found is None:
+    versions = list(MonthClose.objects.filter(month=month).order_by("version"))
+    if not versions:
         raise ProblemError(
             Problem("telemetry.close.none", "该月没有关账", got=month, fix="先运行 lvheng telemetry close。")
         )
-    if problems := services.reproduce(found):
+    if problems := [p for version in versions for p in services.reproduce(version)]:
         raise ProblemError(problems)
-    click.echo(f"{month}复算结果与关账时完全一致")
+    click.echo(f"{month}复算结果与关账时完全一致" + (f"（共{len(versions)}版）" if len(versions) > 1 else ""))
 
 
 @click.command("alarms", help="按汇总结果和网关实时数据发出超标、无数据、恒值、离线和许可排放量报警。")

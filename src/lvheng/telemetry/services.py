@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Collection, Iterable
@@ -97,6 +98,7 @@ def series_table(mns: Collection[str] | None = None) -> pa.Table:
                 "interval": o.interval, "flow_code": flows.get(f.outlet_id, ""), "o2_code": oxygen.get(f.outlet_id, ""),
                 "o2_reference": _micro(o.o2_reference) if f.kind == "value" else None,
                 "limit_low": _micro(f.limit_low), "limit_high": _micro(f.limit_high),
+                "ppm": f.ppm, "actual": f.actual, "wet": f.wet, "ambient": _micro(f.ambient), "derived": f.derived,
             }
         )  # fmt: skip
     return pa.Table.from_pylist(rows, schema=run.SERIES)
@@ -395,54 +397,114 @@ def close_month(month: str, *, by: str, lake: Path | str | None = None, history:
 
     Raises ProblemError when the month is closed, its patch window is still open, or there is nothing to close.
     """
-    period = Period.parse(month)
-    if period.kind is not Kind.MONTH:
-        raise ProblemError(Problem("telemetry.close.month", "只能按月关账", got=month, wanted="如2026-06"))
+    period = _month_of(month)
     if MonthClose.objects.filter(month=period.code).exists():
-        raise ProblemError(Problem("telemetry.close.twice", "该月已关账", got=period.label))
-    lake = lake or lake_folder()
-    rules = rules_on(period.start)
-    opens = _midnight(period.end + timedelta(days=1 + rules.patch_days))
+        raise ProblemError(
+            Problem("telemetry.close.twice", "该月已关账", got=period.label, fix="迟到数据须计入的，重新关账。")
+        )
+    opens = _midnight(period.end + timedelta(days=1 + rules_on(period.start).patch_days))
     if timezone.now() < opens:
         raise ProblemError(
             Problem("telemetry.close.early", "补传期限未过，不能关账", got=period.label, wanted=f"{_time(opens)}以后")
         )
+    return _close(period, None, by, lake, history)
+
+
+def close_again(
+    month: str, *, reason: str, by: str, lake: Path | str | None = None, history: Path | None = None
+) -> Closed:
+    """A further version of a closed month, which also counts what arrived until now; the versions before stay.
+
+    Its amounts become new vintages where they differ. Raises ProblemError when the month is not closed, no reason is given,
+    or the result would be that of the last version.
+    """
+    period = _month_of(month)
+    if not reason.strip():
+        raise ProblemError(Problem("telemetry.close.reason", "重新关账须写明原因", fix="填写原因。"))
+    last = MonthClose.objects.filter(month=period.code).first()
+    if last is None:
+        raise ProblemError(Problem("telemetry.close.none", "该月没有关账", got=period.label, fix="先关账。"))
+    return _close(period, last, by, lake, history, reason.strip())
+
+
+def _month_of(month: str) -> Period:
+    period = Period.parse(month)
+    if period.kind is not Kind.MONTH:
+        raise ProblemError(Problem("telemetry.close.month", "只能按月关账", got=month, wanted="如2026-06"))
+    return period
+
+
+def _close(
+    period: Period, last: MonthClose | None, by: str, lake: Path | str | None, history: Path | None, reason: str = ""
+) -> Closed:
+    """The version of a month after ``last``."""
+    lake, rules, series = lake or lake_folder(), rules_on(period.start), series_table()
     marks = marks_in_force(period.start, period.end)
-    parts = evidence(lake, period.start, period.end, rules.patch_days)
+    version, until = (1, None) if last is None else (last.version + 1, timezone.now().replace(microsecond=0))
+    parts = evidence(lake, period.start, period.end, rules.patch_days, _wall(until))
     if not parts:
         raise ProblemError(Problem("telemetry.close.empty", "该月没有数据，不能关账", got=period.label))
-    folder = rollup_folder() / "closed" / period.code
-    done = _roll(period, lake, folder, rules, marks, history or rollup_folder())
-    with transaction.atomic():
-        recorded = record(
-            _figures(period, run.read(folder, "months"), digest_of(parts)), kind="telemetry", title=f"{period.label}在线监测排放量", by=by,
-            catalogue=view.catalogue(),
-        )  # fmt: skip
-        close = MonthClose.objects.create(
-            month=period.code, digests=done.digests, rules=list(rules.refs), partitions=[asdict(p) for p in parts], marks=[m.pk for m in marks],
-            posting=recorded.posting, by=by, at=timezone.now(),
-        )  # fmt: skip
-        append_event(
-            by,
-            "在线监测月关账",
-            period.code,
-            {"摘要": done.digests, "分区": len(parts), "证据": digest_of(parts), "过账": recorded.posting},
-        )
+    with tempfile.TemporaryDirectory(prefix="close-", dir=_made(rollup_folder() / "closed")) as scratch:
+        done = _roll(period, lake, Path(scratch) / "new", rules, marks, history or rollup_folder(), series, until)
+        if last is not None and done.digests == last.digests:
+            raise ProblemError(
+                Problem(
+                    "telemetry.close.same",
+                    "重新汇总的结果与上一版相同，不需重新关账",
+                    got=f"{period.label}第{last.version}版",
+                )
+            )
+        figures = _figures(period, run.read(done.folder, "months"), digest_of(parts))
+        with transaction.atomic():
+            recorded = record(
+                figures, kind="telemetry", title=f"{period.label}在线监测排放量" + (f"（第{version}版）" if last else ""), by=by,
+                catalogue=view.catalogue(),
+            )  # fmt: skip
+            close = MonthClose.objects.create(
+                month=period.code, version=version, late_until=until, reason=reason, digests=done.digests, rules=list(rules.refs),
+                series=series.to_pylist(), partitions=[asdict(p) for p in parts], marks=[m.pk for m in marks], posting=recorded.posting, by=by,
+                at=timezone.now(),
+            )  # fmt: skip
+            append_event(
+                by, "在线监测月关账" if last is None else "在线监测重新关账", period.code,
+                {"版次": version, "摘要": done.digests, "分区": len(parts), "证据": digest_of(parts), "过账": recorded.posting, "原因": reason},
+            )  # fmt: skip
+            folder = closed_folder(close)
+            shutil.rmtree(folder, ignore_errors=True)  # left by a close that was not recorded
+            done.folder.replace(folder)
     return Closed(close, recorded)
 
 
+def closed_folder(close: MonthClose) -> Path:
+    """The tables of a version of a closed month."""
+    return rollup_folder() / "closed" / (close.month if close.version == 1 else f"{close.month}-v{close.version}")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _wall(at: datetime | None) -> datetime | None:
+    """A moment as the lake has it: wall time without a zone."""
+    return None if at is None else at.astimezone(SHANGHAI).replace(tzinfo=None)
+
+
 def reproduce(close: MonthClose, lake: Path | str | None = None, history: Path | None = None) -> list[Problem]:
-    """Compute a closed month again and compare: changed partitions, rules and tables are named; [] when all is the same."""
+    """Compute a version of a closed month again and compare: changed partitions, rules and tables are named; [] when all is
+    the same. The register counts as it was when the version was made."""
     lake = lake or lake_folder()
     period = Period.parse(close.month)
     rules = rules_on(period.start)
-    now = evidence(lake, period.start, period.end, rules.patch_days)
+    now = evidence(lake, period.start, period.end, rules.patch_days, _wall(close.late_until))
     problems = compare([Part(**p) for p in close.partitions], now)
     if list(rules.refs) != close.rules:
         problems.append(Problem("telemetry.close.rules", "有效性规则与关账时不同", fix="恢复当时的规则文件后复算。"))
     marks = list(Mark.objects.filter(pk__in=close.marks).order_by("id"))
+    series = pa.Table.from_pylist(close.series, schema=run.SERIES) if close.series else series_table()
     with tempfile.TemporaryDirectory() as scratch:
-        done = _roll(period, lake, Path(scratch) / "again", rules, marks, history or rollup_folder())
+        again = Path(scratch) / "again"
+        done = _roll(period, lake, again, rules, marks, history or rollup_folder(), series, close.late_until)
     for name, digest in close.digests.items():
         if done.digests.get(name) != digest:
             problems.append(Problem("telemetry.close.differs", "复算结果与关账时不同", got=f"{close.month} {name}"))
@@ -450,11 +512,12 @@ def reproduce(close: MonthClose, lake: Path | str | None = None, history: Path |
 
 
 def _roll(
-    period: Period, lake: Path | str, out: Path, rules: Rules, marks: list[Mark], history: Path | None
-) -> run.Done:
+    period: Period, lake: Path | str, out: Path, rules: Rules, marks: list[Mark], history: Path | None, series: pa.Table,
+    late_until: datetime | None,
+) -> run.Done:  # fmt: skip
     return run.roll_up(
-        lake, series_table(), period.start, period.end, rules, out, on=connect("duckdb"),
-        marks=marks_table(period.start, period.end, marks), history=history,
+        lake, series, period.start, period.end, rules, out, on=connect("duckdb"),
+        marks=marks_table(period.start, period.end, marks), history=history, late_until=_wall(late_until),
     )  # fmt: skip
 
 

@@ -268,7 +268,7 @@ def outlet(request: HttpRequest, code: str) -> HttpResponse:
     return respond(
         request, "telemetry/outlet.html",
         {
-            "outlet": found, "table": table, "chosen": chosen, "factors": factors, "chart": chart, "state": state_mark(_state_of(known)),
+            "outlet": found, "table": table, "chosen": chosen, "factors": factors, "chart": chart, "recent": _recent(found, chosen, board), "state": state_mark(_state_of(known)),
             "leads": [lead_row(x, names, sight) for x in leads], "marks": marks, "kinds": kinds.values(),
             "alarms": list(found.alarms.select_related("factor")[:20]), "as_of": _own_as_of(known),
             "device": register.device(found.mn) if may(actor, Permission.VIEW_INTERNAL) else None, "may_edit": may_register(actor, found), "may_mark": may(actor, Permission.FILE, Owner(found.region, found.unit)),
@@ -364,21 +364,42 @@ def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _hours_table(found: Outlet, factor: Factor) -> Table:
+RECENT = 24  # hours listed on the page
+
+
+def _recent(found: Outlet, factor: Factor | None, board: Board) -> Table | None:
+    """The last hours of the factor that is drawn, the latest first."""
+    if factor is None or factor.pk not in board.latest:
+        return None
+    table = _hours_table(found, factor, board.latest[factor.pk].end - RECENT)
+    table.rows, table.filterable, table.title = list(reversed(table.rows)), False, _("最近%(n)s小时") % {"n": RECENT}
+    table.export_query = urlencode({"factor": factor.pk, "table": "hours"})
+    return table
+
+
+def levelled(factor: Factor) -> bool:
+    """Whether missing hours of a factor are replaced by a median value (telemetry.water.median), not by an amount."""
+    return factor.outlet.medium == "water" and factor.code in services.rules_on(services.timezone.localdate()).median
+
+
+def _hours_table(found: Outlet, factor: Factor, first: int | None = None) -> Table:
+    """The hours of a factor, from ``first`` where given."""
     states = {"valid": "有效", "stop": "停运", "invalid": "无效", "missing": "缺失"}
     bases = {"measured": "实测", "stopped": "停运", "substituted": "替代", "none": "无"}
     rows = [
         {
             "hour": f"{instant(r['hour']):%Y-%m-%d %H:00}", "state": words.word(states[r["state"]]), "mean": _number(r["mean"]),
             "converted": _number(r["converted"]), "amount": None if r["amount"] is None else Decimal(r["amount"]) / services.MILLIGRAMS,
-            "basis": words.word(bases[r["basis"]]),
+            "basis": words.word(bases[r["basis"]]), "substitute": _number(r.get("substitute")),
         }
-        for r in services.hours_of(factor).sort_by("hour").to_pylist()
+        for r in services.hours_of(factor, first).sort_by("hour").to_pylist()
     ]  # fmt: skip
     columns = [
         Column("hour", _("小时")), Column("state", _("有效性")), Column("mean", _("均值"), unit_words(factor.unit), 3, True),
         Column("converted", _("折算值"), unit_words(factor.unit), 3, True), Column("amount", _("排放量"), "kg", 6, True), Column("basis", _("排放量依据")),
     ]  # fmt: skip
+    if levelled(factor):  # has no amount (pH): missing hours are taken to have been the median before
+        columns = [*(c for c in columns if c.key not in ("amount", "basis")), Column("substitute", _("替代值"), unit_words(factor.unit), 3, True)]  # fmt: skip
     return Table(columns, rows, title=f"{found.name} {words.word(factor.name)}", name=f"{found.name} {factor.name}")
 
 

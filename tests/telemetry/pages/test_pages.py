@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+import re
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
 
 from lvheng.access.models import User
 from lvheng.access.roles import Role
+from lvheng.observations.models import Subject
 from lvheng.observations.services import load_plans
 from lvheng.telemetry import services
+from lvheng.telemetry.device_views import FACTOR_FIELDS, FIELDS
+from lvheng.telemetry.lake import VALUES, Lake
 from lvheng.telemetry.models import Alarm, Factor, Mark, Outlet
 from lvheng.telemetry.views import thin
+from tests.telemetry.validity.support import value
 
 from .test_services import JUNE, month
 
@@ -170,3 +176,79 @@ def test_rates_and_months_are_shown_and_a_month_is_closed_from_the_page(client: 
     assert client.post(act, {"act": "again"}, follow=True).status_code == 200
     assert "已关账" in text(client, "telemetry_closes")
     assert "已关账" in client.post(act, {"act": "close"}).content.decode()
+    assert client.post(act, {"act": "reclose"}).content.decode().count("写明原因") >= 1
+    assert "与上一版相同" in client.post(act, {"act": "reclose", "reason": "补传"}).content.decode()
+    # a value of the closed month that came after its window
+    late = datetime(2026, 6, 6, 3)  # noqa: DTZ001 wall time
+    rows = [value(c, late, x, recv_time=datetime(2026, 8, 1)) for c, x in (("a21002", 20.0), ("a00000", 50.0), ("a19001", 9.0))]  # noqa: DTZ001 # fmt: skip
+    Lake(services.lake_folder()).write_values(pa.Table.from_pylist(rows, schema=VALUES), "late")
+    assert client.post(act, {"act": "reclose", "reason": "网络中断"}).status_code == 302
+    page = text(client, "telemetry_close", "2026-06")
+    assert "网络中断" in page
+    assert "第1版" in page
+    assert "网络中断" not in text(client, "telemetry_close", "2026-06", version="1").split("<dl")[1]
+    for version in ("1", "2"):
+        answer = client.post(act, {"act": "again", "version": version}, follow=True).content.decode()
+        assert "完全一致" in answer
+    client.force_login(
+        User.objects.create_user("audit2", role=Role.AUDITOR), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    assert client.post(act, {"act": "reclose", "reason": "补传"}).status_code == 403
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_tabs_are_those_that_a_role_may_open(client: Client, outlet: Outlet, role: Role) -> None:
+    if role is not Role.PUBLIC:
+        person = User.objects.create_user("who", role=role, unit="U1" if role is Role.ENTERPRISE else "")
+        client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    Subject.objects.create(code="U1", kind="unit", name="一厂")
+    nav = text(client, "outlets").split('<nav class="rooms subrooms"')[1].split("</nav>")[0]
+    links = re.findall(r'href="([^"]+)"', nav)
+    assert len(links) >= 4
+    for link in links:
+        assert client.get(link).status_code == 200, link
+    names = {resolve(link.split("?")[0]).url_name for link in links}
+    others = {"telemetry_devices", "telemetry_closes", "telemetry_energy"}
+    for name in others - names:
+        assert client.get(reverse(name)).status_code == 403
+    assert 'aria-current="page"' in nav
+
+
+def test_what_a_logger_sends_uncorrected_is_registered_on_the_page(client: Client, outlet: Outlet) -> None:
+    client.force_login(
+        User.objects.create_user("lead", role=Role.LEAD), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    where = reverse("outlet_edit", args=["G1"])
+    page = text(client, "outlet_edit", "G1")
+    for label in ("上传体积浓度（ppm）", "上传工况值", "上传湿基值", "当地大气压（千帕）", "由组分计算"):
+        assert label in page
+    outlet.refresh_from_db()
+    sent: dict[str, Any] = {
+        n: v for n in FIELDS if n != "code" and (v := getattr(outlet, n)) not in (None, "")
+    }  # fmt: skip
+    sent["mn"] = "M00001"
+    for f in outlet.factors.all():
+        sent |= {f"f{f.pk}-{n}": v for n in FACTOR_FIELDS if (v := getattr(f, n)) not in (None, "", False)}
+    nox, flow = outlet.factors.get(code="a21002"), outlet.factors.get(code="a00000")
+    assert "没有分子量" in client.post(where, {**sent, f"f{flow.pk}-ppm": "on"}).content.decode()
+    assert "没有由组分计算" in client.post(where, {**sent, f"f{flow.pk}-derived": "on"}).content.decode()
+    assert "千帕之间" in client.post(where, {**sent, f"f{nox.pk}-ambient": "1013"}).content.decode()
+    given = {f"f{nox.pk}-ppm": "on", f"f{nox.pk}-actual": "on", f"f{nox.pk}-ambient": "100.5"}
+    assert client.post(where, {**sent, **given}).status_code == 302
+    nox.refresh_from_db()
+    assert (nox.ppm, nox.actual, nox.wet, nox.ambient, nox.derived) == (True, True, False, Decimal("100.5"), False)
+
+
+def test_what_a_missing_hour_of_ph_is_taken_to_have_been_is_shown(
+    client: Client, outlet: Outlet, tmp_path: Path
+) -> None:
+    o = Outlet.objects.create(code="W1", name="二号排口", medium="water", mn="M2", interval=60, synthetic=True)
+    Factor.objects.create(outlet=o, code="w01001", name="pH值", unit="1")
+    start = datetime(2026, 6, 1)  # noqa: DTZ001 wall time
+    rows = [value("w01001", start + timedelta(hours=n), 7.0 + n / 100, st="32", mn="M2") for n in range(48) if n != 30]
+    Lake(services.lake_folder()).write_values(pa.Table.from_pylist(rows, schema=VALUES), "water")
+    services.refresh(date(2026, 6, 1), date(2026, 6, 2))
+    page = text(client, "outlet", "W1")
+    assert "替代值" in page
+    assert "7.290" in page
+    assert "替代值" not in text(client, "outlet", "G1")

@@ -14,7 +14,7 @@ from django.db import DatabaseError, transaction
 from lvheng.core.problem import ProblemError
 from lvheng.observations.models import Observation
 from lvheng.telemetry import services
-from lvheng.telemetry.lake import VALUES
+from lvheng.telemetry.lake import VALUES, Lake
 from lvheng.telemetry.live import SqliteLive
 from lvheng.telemetry.models import Alarm, Factor, Mark, MonthClose, Outlet
 from lvheng.telemetry.validity import run
@@ -119,6 +119,50 @@ def test_a_month_is_closed_recorded_and_reproduced(
     said = "\n".join(map(str, services.reproduce(done.close, lake)))
     assert "day=2026-06-01" in said
     assert "复算结果与关账时不同" in said
+
+
+def test_a_month_is_closed_again_with_late_data_and_both_versions_reproduce(
+    outlet: Outlet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "rollup_folder", lambda: tmp_path / "rollup")
+    monkeypatch.setattr(services.timezone, "now", lambda: datetime(2026, 7, 11, 1, tzinfo=LOCAL))
+    lake = month(tmp_path / "lake", gap100=0)
+    with pytest.raises(ProblemError, match="没有关账"):
+        services.close_again("2026-06", reason="补传", by="市级", lake=lake)
+    first = services.close_month("2026-06", by="市级", lake=lake).close
+    with pytest.raises(ProblemError, match="写明原因"):
+        services.close_again("2026-06", reason=" ", by="市级", lake=lake)
+    with pytest.raises(ProblemError, match="与上一版相同"):
+        services.close_again("2026-06", reason="补传", by="市级", lake=lake)
+    assert not list((tmp_path / "rollup" / "closed").glob("close-*"))
+    gap, came = START + timedelta(hours=100), datetime(2026, 7, 20, 9)  # noqa: DTZ001 wall time
+    rows = [value(c, gap, x, recv_time=came, journal="late/1") for c, x in (("a21002", 20.0), ("a00000", 50.0), ("a19001", 9.0))]  # fmt: skip
+    Lake(lake).write_values(pa.Table.from_pylist(rows, schema=VALUES), "late")
+    monkeypatch.setattr(services.timezone, "now", lambda: datetime(2026, 7, 19, 9, tzinfo=LOCAL))
+    with pytest.raises(ProblemError, match="与上一版相同"):  # it has not come yet
+        services.close_again("2026-06", reason="补传", by="市级", lake=lake)
+    monkeypatch.setattr(services.timezone, "now", lambda: datetime(2026, 7, 21, 9, tzinfo=LOCAL))
+    second = services.close_again("2026-06", reason="网络中断，企业补传", by="市级", lake=lake).close
+    assert (second.version, second.reason) == (2, "网络中断，企业补传")
+    figures = list(Observation.objects.filter(indicator="online_emission").order_by("vintage"))
+    assert [(f.vintage, f.quality, f.posting_id) for f in figures] == [(1, "substituted", first.posting), (2, "measured", second.posting)]  # fmt: skip
+    for close, figure in zip((first, second), figures, strict=True):
+        table = run.read(services.closed_folder(close), "months").to_pylist()[0]
+        assert figure.value == Decimal(table["mass"]) / 10**6
+    Factor.objects.filter(code="a21002").update(ppm=True)  # what is registered since does not count
+    monkeypatch.setattr(services.timezone, "now", lambda: datetime(2026, 9, 1, tzinfo=LOCAL))
+    for close in MonthClose.objects.all():
+        assert services.reproduce(close, lake) == []
+
+
+def test_the_registers_switches_reach_the_roll_up(outlet: Outlet, tmp_path: Path) -> None:
+    Factor.objects.filter(code="a21002").update(ppm=True, actual=True, wet=True, ambient=Decimal("100.5"), derived=True)
+    row = services.series_table().to_pylist()[0]
+    assert [row[n] for n in run.OPTIONAL] == [True, True, True, 100_500_000, True]
+    assert [services.series_table().to_pylist()[1][n] for n in run.OPTIONAL] == [False, False, False, None, False]
+    Factor.objects.update(actual=False, wet=False, derived=False)
+    hours, _days = roll(tmp_path, month(tmp_path / "lake", 1, nox=50.0), 1)
+    assert round(hours.filter(services.pc.equal(hours["series"], row["series"]))["mean"][0].as_py() / 1e6, 2) == 102.68
 
 
 def test_a_month_cannot_be_closed_before_its_patch_window(

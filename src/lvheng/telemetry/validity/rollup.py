@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import narwhals as nw
 
+from lvheng.telemetry.validity.parts import Parts, with_derived
 from lvheng.telemetry.validity.rules import LARGEST, MICRO, STATES, Rules
 from lvheng.telemetry.validity.state import READINGS, corrected
 
@@ -21,12 +22,14 @@ def minutes(
     rules: Rules,
     late_until: datetime | None = None,
     factors: nw.LazyFrame | None = None,
+    weights: Sequence[Parts] = (),
 ) -> nw.LazyFrame:
     """Lake values of one minute cycle as numbers with a state, each with the flow and oxygen of its minute.
 
     ``values``: the columns of the lake. ``series``: series, mn, code, kind (value, flow, o2), medium, version, flow_code,
     o2_code. ``calendar``: day (date), day_index. Of each key the last reception within the patch window counts; what came
-    later changes nothing, unless it came until ``late_until``. ``factors``: :func:`.state.factors`, where any series is to be corrected. Out: series, minute, value, flow, o2 (micro), state.
+    later changes nothing, unless it came until ``late_until``. ``factors``: :func:`.state.factors`, where any series is to be corrected.
+    ``weights``: :func:`.parts.weights`, series reckoned from what they are made up of. Out: series, minute, value, flow, o2 (micro), state.
     """
     on_time = nw.col("recv_time") <= nw.col("data_time") + timedelta(days=rules.patch_days)
     if late_until is not None:
@@ -37,6 +40,8 @@ def minutes(
         .unique(subset=_KEY, keep="last", order_by=["recv_time", "journal", "position", "seq"])
     )
     readings = None if factors is None else _readings(rows, series, rules)
+    if weights:
+        rows = with_derived(rows.select(*_KEY, "day", "value", "flag"), weights, rules)
     rows = rows.join(calendar.select("day", "day_index"), on="day", how="inner").join(
         series.select("series", "mn", "code", "kind", "medium", "version", "flow_code", "o2_code"), on=["mn", "code"], how="inner"
     )  # fmt: skip

@@ -62,6 +62,7 @@ class Rules:
     marks: dict[str, MarkKind]
     failed_checks: bool  # whether a failed check of a water analyser makes its data invalid
     molar: dict[str, Decimal]  # code → molar mass in g
+    derived: dict[str, tuple[tuple[str, Decimal], ...]]  # code → its two parts with their weights
     ambient: Decimal  # kPa, where an outlet states none
     constant_samples: int  # equal samples in a row of water before an alarm
     median: tuple[str, ...]  # codes of water filled by the median, without amounts
@@ -96,6 +97,9 @@ def read_rules(book: Rulebook, day: date, region: str = "") -> Rules:
     failed = book.find("telemetry.water.failed_check", day, region)
     if failed is not None:
         used.append(failed)
+    derived: dict[str, tuple[tuple[str, Decimal], ...]] = {}
+    for r in _rows(book, "telemetry.gas.derived", day, used):
+        derived[r["code"]] = (*derived.get(r["code"], ()), (r["part"], r["counts"] / r["of"]))
     return Rules(
         gas_hour_minutes=int(number("gas.hour_minutes")),
         gas_day_hours=int(number("gas.day_hours")),
@@ -112,9 +116,13 @@ def read_rules(book: Rulebook, day: date, region: str = "") -> Rules:
         patch_days=int(number("patch_days")),
         o2_standby=number("o2_standby"),
         o2_air=number("o2_air"),
-        marks={r["code"]: MarkKind(r["family"], r["code"], r["name"], r["effect"]) for r in _marks(book, day, used)},
+        marks={
+            r["code"]: MarkKind(r["family"], r["code"], r["name"], r["effect"])
+            for r in _rows(book, "telemetry.marks", day, used)
+        },
         failed_checks=failed is not None,
         molar={r["code"]: r["mass"] for r in rows("molar_mass")},
+        derived=derived,
         ambient=number("ambient_pressure"),
         constant_samples=int(number("water.constant_samples")),
         median=tuple(r["code"] for r in rows("water.median")),
@@ -123,9 +131,9 @@ def read_rules(book: Rulebook, day: date, region: str = "") -> Rules:
     )
 
 
-def _marks(book: Rulebook, day: date, used: list[Version]) -> list[dict[str, Any]]:
-    """Kinds of marks; none before the marking rules came into force."""
-    version = book.find("telemetry.marks", day)
+def _rows(book: Rulebook, name: str, day: date, used: list[Version]) -> list[dict[str, Any]]:
+    """Rows of a table that is not always in force: none before it came into force (as the kinds of marks)."""
+    version = book.find(name, day)
     if version is None:
         return []
     used.append(version)

@@ -26,7 +26,7 @@ from lvheng.core import engine as engines
 from lvheng.core.engine import DuckDB, Engine, Polars, Spark
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.telemetry.lake import VALUES, Lake, plain
-from lvheng.telemetry.validity import amounts, checks, rollup, state
+from lvheng.telemetry.validity import amounts, checks, parts, rollup, state
 from lvheng.telemetry.validity.rules import Rules
 
 EPOCH = date(1970, 1, 1)
@@ -50,9 +50,13 @@ SERIES = pa.schema(
         ("actual", pa.bool_()),
         ("wet", pa.bool_()),
         ("ambient", pa.int64()),  # micro kPa, null: the rule's
+        (
+            "derived",
+            pa.bool_(),
+        ),  # reckoned from its parts (NOx from NO and NO₂) in minutes in which it is not sent itself
     ]
 )
-OPTIONAL = ("ppm", "actual", "wet", "ambient")
+OPTIONAL = ("ppm", "actual", "wet", "ambient", "derived")
 MARKS = pa.schema([("series", pa.int32()), ("hour", pa.int32()), ("effect", pa.string())])
 _NEEDED = ("mn", "cycle", "code", "suffix", "data_time", "value", "flag", "recv_time", "journal", "position", "seq")
 TABLES = ("hours", "days", "months")
@@ -218,9 +222,12 @@ class Frames:
         self.series = on.load(series)
         self.levels = [r["series"] for r in series.to_pylist() if r["medium"] == "water" and r["code"] in rules.median]
         self.state = on.load(state.factors(series, rules)) if state.wanted(series) else None
+        self.parts = parts.weights(series, rules)
 
     def hours(self, values: nw.LazyFrame, days: pa.Table, late_until: datetime | None = None) -> nw.LazyFrame:
-        minutes = rollup.minutes(values, self.series, self.on.load(days), self.rules, late_until, self.state)
+        minutes = rollup.minutes(
+            values, self.series, self.on.load(days), self.rules, late_until, self.state, self.parts
+        )
         return self.on.keep(rollup.hours(minutes, self.series, self.rules, self.levels))
 
     def grid(self, hours: nw.LazyFrame, hours_of_clock: pa.Table, marks: pa.Table | None) -> nw.LazyFrame:
