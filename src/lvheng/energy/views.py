@@ -19,6 +19,7 @@ from lvheng.energy import industries as divided
 from lvheng.energy import sheet as sheets
 from lvheng.energy.deductions import Series
 from lvheng.energy.industries import DIVISION_ENERGY, DIVISION_OUTPUT
+from lvheng.energy.rules import intensity_change_of_levels
 from lvheng.energy.sheet import CO2_GROUPS, CONSUMED, CONVERSION, FINAL, SECTORS, SUPPLY, FuelRow, Sheet
 from lvheng.shell import words
 from lvheng.shell.pages import as_of, page, respond
@@ -294,16 +295,35 @@ def _county_table(sight: Sight, period: Period) -> Table:
     }  # fmt: skip
     catalogue = sight.view.catalogue
     columns = [Column("region", _("地区")), *(Column(k, words.name_of(catalogue[c]), catalogue[c].unit, p, True) for k, (c, p) in codes.items())]  # fmt: skip
+    version = sight.view.rulebook.at("energy.intensity.places", sight.plan.header.period.start, sight.plan.header.city)
+    places = None if version.value is None else int(version.value)
+
+    said = [_("总量为各县（市、区）之和；强度是比率，不相加。")]
+    if places is not None:
+        said.append(_("比上年变化由取%s位小数的强度计算。") % places)
+
+    def why(code: str, region: str) -> str:
+        return explained(sight, "energy_intensity" if code == "energy_intensity_change" else code, region, period)
+
+    def value(code: str, region: str) -> Decimal | None:
+        """The figure; the yearly change from intensities rounded by the rule, as the barometer has it."""
+        if code != "energy_intensity_change":
+            return sight.view.value(code, region, period)
+        e0, g0, e1, g1 = (sight.view.value(c, region, p) for p in (period.lag(), period) for c in ("energy_total", "gdp_constant"))  # fmt: skip
+        if e0 is None or g0 is None or e1 is None or g1 is None or not (e0 and g0 and g1):
+            return None
+        return intensity_change_of_levels(e0, g0, e1, g1, places)
+
     rows = []
     for region in sight.view.counties:
         shown = sees(sight, region.code)
         rows.append({"region": words.name_of(region)} | {
-            k: Cell(sight.view.value(c, region.code, period) if shown else None, url=explained(sight, c, region.code, period) if shown else "", reason=_not_filed() if shown else words.word(NOT_PUBLIC))
+            k: Cell(value(c, region.code) if shown else None, url=why(c, region.code) if shown else "", reason=_not_filed() if shown else words.word(NOT_PUBLIC))
             for k, (c, _p) in codes.items()
         })  # fmt: skip
     city = sight.plan.header.city
-    foot = {"region": words.name_of(sight.view.city)} | {k: Cell(sight.view.value(c, city, period), url=explained(sight, c, city, period)) for k, (c, _p) in codes.items()}  # fmt: skip
-    return Table(columns, rows, title=_("%s各县（市、区）能耗和排放") % words.period_label(period), notes=[_("总量为各县（市、区）之和；强度是比率，不相加。")], foot=foot, filterable=False, formats=())  # fmt: skip
+    foot = {"region": words.name_of(sight.view.city)} | {k: Cell(value(c, city), url=why(c, city)) for k, (c, _p) in codes.items()}  # fmt: skip
+    return Table(columns, rows, title=_("%s各县（市、区）能耗和排放") % words.period_label(period), notes=said, foot=foot, filterable=False, formats=())  # fmt: skip
 
 
 # --- industry -------------------------------------------------------------------------------------
