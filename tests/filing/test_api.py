@@ -126,6 +126,35 @@ def test_tags_spare_reading_and_guard_writing(town: People, key: str) -> None:
     assert call(key, "PUT", f"/filings/{pk}", sheets(purchase("9")), if_match=fresh).status_code == 200
 
 
+def test_a_stale_write_with_a_key_is_refused_each_time_and_uses_no_key_up(key: str) -> None:
+    pk = begin(key)
+    for _ in range(2):
+        stale = call(key, "PUT", f"/filings/{pk}", sheets(purchase()), if_match='"x"', idempotency_key="alt")
+        assert (stale.status_code, stale["Content-Type"]) == (412, "application/problem+json")
+    done = call(key, "PUT", f"/filings/{pk}", sheets(purchase()), if_match="*", idempotency_key="alt")
+    assert done.status_code == 200, done.content.decode()
+
+
+def test_numbers_keep_every_digit_that_they_are_sent_with(key: str) -> None:
+    pk, sent = begin(key), sheets(purchase())
+    row = next(r for r in sent["sheets"]["energy"] if r["fuel"] == "electricity")
+    for written, kept in (
+        ("1234567890123456.78", "1234567890123456.78"),
+        ("1.5e-7", "0.00000015"),
+        ("1e999999999", "1E+999999999"),
+    ):
+        body = json.dumps({"sheets": {"energy": [{**row, "use": "@"}]}}).replace('"@"', written)
+        headers = {"HTTP_AUTHORIZATION": f"Bearer {key}"}
+        answer = Client().generic("PUT", f"/api/filings/{pk}", body, "application/json", **headers).json()
+        assert answer["sheets"]["energy"][0]["use"] == kept
+
+
+def test_what_the_request_lacks_is_said_in_chinese(key: str) -> None:
+    for method, path, body in (("POST", "/filings", {"form": "x" * 65}), ("GET", "/filings?page=0", None)):
+        told = call(key, method, path, body).json()["problems"]
+        assert not [p["wanted"] for p in told if p["wanted"].isascii()]
+
+
 def test_keys_end_and_are_shown_once(town: People, key: str) -> None:
     assert call(key, "GET", "/forms").status_code == 200
     assert not ApiToken.objects.filter(digest=key).exists()

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import date, datetime
+from decimal import Decimal
 from functools import wraps
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from django.views.decorators.http import require_GET
 from ninja import Field, File, NinjaAPI, Path, Query, Schema, Status
 from ninja.errors import AuthenticationError, AuthorizationError, HttpError, Throttled, ValidationError
 from ninja.files import UploadedFile
+from ninja.parser import Parser
 from ninja.security import HttpBearer
 
 from lvheng.access.models import User
@@ -64,8 +66,17 @@ class Documented(NinjaAPI):
         return schema
 
 
+class Exact(Parser):
+    """Numbers of a body with all the digits that they are written with."""
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(request.body, parse_float=Decimal)
+        return body
+
+
 api = Documented(
     title="绿衡填报接口", version="1", description=_("密钥在“填报—接口密钥”发放，只能办理本单位的填报。"), auth=Key(), docs_url=None, urls_namespace="api",
+    parser=Exact(),
 )  # fmt: skip
 
 
@@ -114,10 +125,22 @@ def _on_problem(request: HttpRequest, error: ProblemError) -> HttpResponse:
     return details(error.problems, status_of(error.problems))
 
 
+_WANTED = {
+    "missing": "必填", "int_parsing": "整数", "int_type": "整数", "string_type": "文字", "dict_type": "对象",
+    "greater_than_equal": "不小于{ge}", "less_than_equal": "不大于{le}", "string_too_long": "不超过{max_length}个字",
+}  # fmt: skip
+
+
+def _wanted(error: dict[str, Any]) -> str:
+    kind = str(error.get("type", ""))
+    written = "年-月-日，如2026-03-31" if kind.startswith("date") else "接口说明规定的类型和范围"
+    return _WANTED.get(kind, written).format_map(error.get("ctx") or {})
+
+
 @api.exception_handler(ValidationError)
 def _on_validation(request: HttpRequest, error: ValidationError) -> HttpResponse:
     found: list[Problem] = [
-        Problem("filing.api.request", "请求的内容不合要求", got=str(e.get("input", ""))[:80], wanted=str(e.get("msg", ""))[:120], fix="按接口说明改正：" + ".".join(map(str, e.get("loc", ()))))
+        Problem("filing.api.request", "请求的内容不合要求", got=str(e.get("input", ""))[:80], wanted=_wanted(e), fix="按接口说明改正：" + ".".join(map(str, e.get("loc", ()))))
         for e in error.errors[:50]
     ]  # fmt: skip
     return details(found, 422)
@@ -169,7 +192,10 @@ def once(view: Callable[..., Any]) -> Callable[..., Any]:
             return kept
         try:
             with transaction.atomic():
-                status, answer = _plain(view(request, *args, **kwargs))
+                result = view(request, *args, **kwargs)
+                if isinstance(result, HttpResponse):  # a fault: nothing was done, so nothing is kept
+                    return result
+                status, answer = _plain(result)
                 IdempotencyKey.objects.create(
                     user=user, key=key, request=mark, status=status, answer=answer, at=timezone.now()
                 )

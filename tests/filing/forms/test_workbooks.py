@@ -136,6 +136,26 @@ def test_percent_cells_mean_what_is_shown(book: forms.FormBook) -> None:
     } == {True}
 
 
+def test_a_percent_is_the_same_number_after_the_workbook_was_marked(book: forms.FormBook) -> None:
+    form = book.at("energy_report", Period.parse("2024").end)
+
+    def put(b, page) -> None:
+        for row in (1, 2):
+            page.write_number(row, 1, -0.0325, b.add_format({"num_format": "0.00%"}))
+        page.write_formula(3, 1, "=1+1", None, "")  # a formula without a value: the workbook is written anew
+
+    body = [["单位产值能耗", None, "改造"], ["单位产品能耗", None, "改造"], ["用水", None, "改造"]]
+    raw = workbooks.xlsx(body, ["指标名称", "变化率（%）", "变化原因"], sheet="表5 变化原因", more=put)
+    read = forms.read_file(raw, "表5.xlsx", form)
+    told = read.locate(
+        [forms.FilingProblem("x", "看一看", sheet="reasons", key=read.data["reasons"][0].key, column="change")]
+    )
+    again = forms.read_file(forms.marked(raw, form, told), "表5.xlsx", form)
+    assert [r.cells["change"] for r in again.data["reasons"][:2]] == [
+        r.cells["change"] for r in read.data["reasons"][:2]
+    ]
+
+
 def test_a_key_merged_over_rows_counts_for_each(book: forms.FormBook) -> None:
     form = book.at("pollutant_report", Period.parse("2024").end)
     head = [

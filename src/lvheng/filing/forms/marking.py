@@ -136,7 +136,16 @@ def _anew(grids: Sequence[Grid], problems: Sequence[FilingProblem]) -> bytes:
         },
     )
     fills = {s: book.add_format({"bg_color": f"#{c}"}) for s, c in COLOURS.items()}
-    dates = book.add_format({"num_format": "yyyy-mm-dd"})
+    styles: dict[tuple[str, str], Any] = {}
+
+    def style(fill: str, value: Any, percent: bool) -> Any:
+        """What a value is shown as is part of it: 85% written back as 0.85 would be read as another number."""
+        shown = "0.00########%" if percent else "yyyy-mm-dd" if isinstance(value, date) else ""
+        look = {k: v for k, v in (("bg_color", fill), ("num_format", shown)) if v}
+        if look and (fill, shown) not in styles:
+            styles[fill, shown] = book.add_format(look)
+        return styles.get((fill, shown))
+
     cells = _by_cell(problems)
     used: set[str] = set()
     for grid in grids:
@@ -150,13 +159,14 @@ def _anew(grids: Sequence[Grid], problems: Sequence[FilingProblem]) -> bytes:
         for r, row in enumerate(grid.rows):
             for c, value in enumerate(row):
                 if value not in ("", None):
-                    _write(page, r, c, value, dates if isinstance(value, date) else None)
+                    _write(page, r, c, value, style("", value, (r, c) in grid.percents))
         for (r, c), several in marks.items():
             value = grid.at(r, c)
             if value in ("", None):
                 page.write_blank(r, c, None, fills[several[0].severity])
             else:
-                _write(page, r, c, value, fills[several[0].severity])
+                fill = f"#{COLOURS[several[0].severity]}"
+                _write(page, r, c, value, style(fill, value, (r, c) in grid.percents))
             page.write_comment(r, c, _words(several), {"x_scale": 2.5, "y_scale": 2})
     page = book.add_worksheet(_unused(SUMMARY, used))
     bold, wrap = book.add_format({"bold": True}), book.add_format({"text_wrap": True, "valign": "top"})

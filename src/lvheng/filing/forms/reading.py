@@ -591,7 +591,7 @@ def _json_rows(reader: _Reader, sheet: Sheet, rows: Sequence[Mapping[str, Any]])
         for code, column in known.items():
             value = given.get(code)
             if isinstance(value, Decimal):
-                value = f"{value:f}" if value.is_finite() else str(value)
+                value = str(value)  # never spread out: the exponent may be huge
             if isinstance(value, (list, dict, tuple, set)):
                 reader.tell(
                     "json.value",
