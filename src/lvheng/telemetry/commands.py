@@ -230,8 +230,7 @@ def dialect_command(data: Path, mn: str, accept: bool) -> None:
 @_open_door
 @click.option("--watch/--no-watch", default=None, help="同时定时汇总、报警（默认：数据目录属本站时）。")
 def gateway(data: Path, host: str, port: int, workers: int, name: str, open_door: bool, watch: bool | None) -> None:
-    if not (name.isascii() and name.isalnum()):
-        _fail(ProblemError(Problem("telemetry.gateway.name", "网关名称只能用字母和数字", got=name)))
+    _must_be_name(name)
     service = Service(Plan(data.resolve(), host, port, workers, name, open_door))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -313,13 +312,21 @@ def enterprise(data: Path, code: str) -> None:
     click.echo(f"企业{code}的上传令牌：{tokens[code]}\n重新启动能耗网关后生效")
 
 
+def _must_be_name(name: str) -> None:
+    """It begins the names of journal streams and lake files."""
+    if not (name.isascii() and name.isalnum()):
+        _fail(ProblemError(Problem("telemetry.gateway.name", "网关名称只能用字母和数字", got=name)))
+
+
 @click.command("energy-gateway", help="启动重点用能单位能耗数据网关（HTTPS）。")
 @_data
 @click.option("--host", default="127.0.0.1", show_default=True, help="监听地址。")
 @click.option("--port", type=click.IntRange(1, 65535), default=9443, show_default=True, help="监听端口。")
 @click.option("--certificate", type=click.Path(path_type=Path, exists=True), help="证书文件（PEM）。")
 @click.option("--key", type=click.Path(path_type=Path, exists=True), help="私钥文件（PEM）。")
-def energy_gateway(data: Path, host: str, port: int, certificate: Path | None, key: Path | None) -> None:
+@click.option("--name", default="energy", show_default=True, help="原始日志的名称，几个网关共写一个数据湖时须不同。")
+def energy_gateway(data: Path, host: str, port: int, certificate: Path | None, key: Path | None, name: str) -> None:
+    _must_be_name(name)
     if (certificate is None) != (key is None):
         _fail(ProblemError(Problem("telemetry.energy.tls", "证书和私钥须同时给出")))
     if certificate is None and host not in ("127.0.0.1", "localhost", "::1"):
@@ -333,6 +340,7 @@ def energy_gateway(data: Path, host: str, port: int, certificate: Path | None, k
 
     data.mkdir(parents=True, exist_ok=True)
     os.environ["LVHENG_ENERGY_DATA"] = str(data.resolve())
+    os.environ["LVHENG_ENERGY_NAME"] = name
     Granian(
         "lvheng.telemetry.energy_gateway.app:serve", factory=True, address=host, port=port, interface=Interfaces.ASGI,
         ssl_cert=certificate, ssl_key=key,

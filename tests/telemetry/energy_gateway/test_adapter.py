@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lvheng.telemetry import journal
 from lvheng.telemetry.devices import MemoryRegistry
 from lvheng.telemetry.energy_gateway.adapter import Adapter
-from lvheng.telemetry.energy_gateway.app import EnergyApp
+from lvheng.telemetry.energy_gateway.app import EnergyApp, TokenFile, serve
 from lvheng.telemetry.hj212.tables import load_document
 from lvheng.telemetry.ingest import Clock, Decoder
 from lvheng.telemetry.journal import Journal
@@ -143,3 +143,37 @@ def test_a_full_disk_is_answered_as_busy(tmp_path, monkeypatch):
         app.journal.close()
 
     asyncio.run(run())
+
+
+def test_a_new_enterprise_is_taken_without_a_restart(tmp_path, caplog):
+    path = tmp_path / "energy.json"
+    tokens = TokenFile(path)
+    assert dict(tokens) == {}
+    path.write_text('{"A": "t"}')
+    assert (tokens.get("A", ""), tokens.get("B", "")) == ("t", "")
+    path.write_text('{"A": "t", "B": "u"}')
+    assert tokens.get("B", "") == "u"
+    for broken in ('{"A": "t"', "[]", '{"A": 1}'):
+        path.write_text(broken)
+        assert dict(tokens) == {"A": "t", "B": "u"}
+    assert caplog.text.count("仍用原有令牌") == 3
+    path.unlink()
+    assert dict(tokens) == {}
+
+
+def test_two_energy_gateways_share_a_lake_by_names_of_their_own(tmp_path, monkeypatch):
+    lake = Lake(tmp_path / "lake")
+    for n, name in enumerate(("energy", "north")):
+        monkeypatch.setenv("LVHENG_ENERGY_DATA", str(tmp_path / name))
+        monkeypatch.setenv("LVHENG_ENERGY_NAME", name)
+        app = serve()
+        assert asyncio.run(post(app, body(deviceId=str(n))))[0] == 401
+        (tmp_path / name / "energy.json").write_text('{"91350100M0001": "t"}')
+        assert asyncio.run(post(app, body(deviceId=str(n))))[0] == 200
+        app.journal.close()
+        decoder = Decoder(tmp_path / name / "journal", lake, MemoryRegistry(), clock=Clock(past=timedelta(days=20000)))
+        decoder.run()
+        assert not decoder.refused
+    with connect(lake.root) as db:
+        rows = db.execute("select mn from effective order by mn").fetchall()
+    assert rows == [("91350100M0001/0",), ("91350100M0001/1",)]

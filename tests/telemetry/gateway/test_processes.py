@@ -78,6 +78,20 @@ def test_two_gateways_share_port_journal_folder_and_lake(tmp_path):
     assert counted(tmp_path) == (9 * len(DEVICES), len(DEVICES), 1)
 
 
+def test_told_to_stop_at_once_everything_ends_in_its_own_way(tmp_path):
+    """Even a process that is still loading when it is told: what is in the journal by then is decoded."""
+    register(tmp_path, *(Device(mn, "123456", st="32") for mn in DEVICES[:2]))
+    with gateways(tmp_path, {"contact": False, "decode": False}) as (first,):
+        asyncio.run(send(first.port, DEVICES[0], range(3)))
+    assert not (tmp_path / "lake").exists()
+    service = Service(Plan(tmp_path, port=0, contact=False))
+    service.start()
+    processes = [*service._workers.values(), service._decoder]
+    service.stop()
+    assert [p.exitcode for p in processes] == [0, 0]
+    assert counted(tmp_path) == (3, 1, 1)
+
+
 def test_a_device_is_taken_in_and_shut_out_without_a_restart(tmp_path):
     register(tmp_path, Device(DEVICES[0], "123456", st="32"))
 

@@ -279,3 +279,23 @@ def test_commands(tmp_path: Path) -> None:
     assert len(lake.files()) == 3
     assert "数据湖已重建" in run("rebuild")
     assert {r[:4] for r in receptions(lake)} == {r[:4] for r in before}
+
+
+def test_rebuilding_keeps_what_no_journal_stands_behind(tmp_path: Path) -> None:
+    """The demonstration's outlets are written into the lake, and no journal has them: rebuilding must not take them away."""
+    root, lake = month(tmp_path)
+    invented = lake.receptions("values", lake.files()[:1])
+    files = len(lake.files())
+    for day in (DAY, DAY + timedelta(days=400)):  # beside real data, and where there are none
+        stamp = pa.array([day.date()] * invented.num_rows, VALUES.field("day").type)
+        whole = invented.append_column("day", stamp).append_column("st", pa.array(["32"] * invented.num_rows))
+        whole = whole.select(VALUES.names).set_column(
+            VALUES.names.index("mn"), "mn", pa.array(["DEMO" + "0" * 20] * invented.num_rows)
+        )
+        lake.write_values(whole.cast(VALUES), "demo")
+    assert len(lake.files()) == files + 2
+    before = receptions(lake)
+    lake.compact((DAY + timedelta(days=400)).date(), "32")
+    assert rebuild(root, lake, REGISTRY, LONG_AGO) == []
+    assert receptions(lake) == before
+    assert repair(root, lake, REGISTRY, LONG_AGO).problems == []

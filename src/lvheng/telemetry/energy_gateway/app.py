@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from lvheng.telemetry.journal import ENERGY, Journal, pack
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 MOST_BYTES = 4 << 20
+STREAM = "energy"
+log = logging.getLogger("lvheng.energy")
 
 
 class EnergyApp:
@@ -110,17 +113,55 @@ class EnergyApp:
                 return
 
 
+class TokenFile(Mapping[str, str]):
+    """Enterprise code → token from a JSON file, read again when it has changed: a new enterprise needs no restart.
+
+    A file that cannot be read as such (half written, say) leaves the tokens as they were and is said once.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._tokens: dict[str, str] = {}
+
+    def __getitem__(self, enterprise: str) -> str:
+        return self._now()[enterprise]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def _now(self) -> dict[str, str]:
+        try:
+            stat = self.path.stat()
+        except FileNotFoundError:
+            self._seen, self._tokens = None, {}
+            return self._tokens
+        seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        if seen != self._seen:
+            self._seen = seen
+            try:
+                found = json.loads(self.path.read_text(encoding="utf-8"))
+                if not isinstance(found, dict) or not all(isinstance(t, str) for t in found.values()):
+                    raise ValueError("not an object of texts")
+            except (OSError, ValueError) as error:
+                log.error("企业令牌文件无法识别，仍用原有令牌：%s", error)
+            else:
+                self._tokens = found
+        return self._tokens
+
+
 def serve() -> EnergyApp:
     """The application of ``LVHENG_ENERGY_DATA`` (a gateway's data directory), for an ASGI server.
 
-    ``energy.json`` there maps enterprise codes to tokens; without it no upload is taken.
+    ``energy.json`` there maps enterprise codes to tokens; without it no upload is taken. ``LVHENG_ENERGY_NAME`` names the
+    journal stream; gateways that share a lake need names of their own.
     """
     data = Path(os.environ["LVHENG_ENERGY_DATA"])
-    try:
-        tokens = json.loads((data / "energy.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        tokens = {}
-    return EnergyApp(Journal(data / "journal", "energy"), tokens=tokens)
+    stream = os.environ.get("LVHENG_ENERGY_NAME") or STREAM
+    return EnergyApp(Journal(data / "journal", stream), tokens=TokenFile(data / "energy.json"))
 
 
 async def _body(receive: Receive) -> bytes | None:

@@ -33,6 +33,7 @@ from lvheng.telemetry.hj212 import tables
 from lvheng.telemetry.journal import Journal
 
 log = logging.getLogger("lvheng.gateway")
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,9 @@ def work(plan: Plan, index: int, port: int, ready: Event, parent: int) -> None:
 
 async def _work(plan: Plan, index: int, port: int, ready: Event, parent: int) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     journal = Journal(plan.journal, f"{plan.name}{index:02d}")
     if journal.recovered:
         log.warning("原始日志%s末尾有%d字节未写完，已截去", journal.stream, journal.recovered)
@@ -116,6 +118,15 @@ def decode(plan: Plan, parent: int) -> None:
 
     Where several gateways share a folder, one of their decoders works for all and the others stand by.
     """
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in ENDING:
+        signal.signal(number, stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     # Only this process needs the columnar libraries; the gateway processes start and restart without them.
     import duckdb
 
@@ -125,14 +136,6 @@ def decode(plan: Plan, parent: int) -> None:
     from lvheng.telemetry.live import SqliteLive
 
     _logging()
-    stopping = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopping
-        stopping = True
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
     os.nice(5)  # who waits for an answer goes first
     patience = 4  # turns of waiting for a decoder that is about to end, once this one is told to stop
     while (_post := _alone(plan.data)) is None:
@@ -229,14 +232,14 @@ class Service:
         process = self._context.Process(
             target=work, args=(self.plan, number, self.port, ready, os.getpid()), name=f"gateway-{number}"
         )
-        process.start()
+        _begin(process)
         self._workers[number] = process
         self._ready[number] = ready  # kept: its semaphore must live until the process has taken it over
         return ready
 
     def _start_decoder(self) -> None:
         self._decoder = self._context.Process(target=decode, args=(self.plan, os.getpid()), name="gateway-decoder")
-        self._decoder.start()
+        _begin(self._decoder)
 
     def pids(self) -> list[int]:
         return [p.pid for p in self._workers.values() if p.pid]
@@ -281,6 +284,16 @@ class Service:
             self._decoder.join(120)
         if self._socket is not None:
             self._socket.close()
+
+
+def _begin(process: BaseProcess) -> None:
+    """Start a process that hears of its end only when it has its own way to end: told before that, it would die of it and
+    leave undecoded what was acknowledged."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _logging() -> None:
