@@ -125,3 +125,10 @@ def test_a_missing_factor_is_incomplete_not_zero():
     found = carbon.enterprise([("褐煤", "", Decimal(5))], {}, Decimal(10), None)
     assert not found.complete
     assert len(found.problems) == 2
+
+
+def test_value_added_of_carved_out_projects_that_is_not_known_is_not_zero():
+    years = [Year("甲", y, *(Decimal(n) for n in (100, 100, 10, 5, 8)), carve_out_gdp=None) for y in (2020, 2021)]
+    kept, removed = (three_series(years, 2020, carve_out_removes_gdp=switch) for switch in (False, True))
+    assert all(s.intensity is not None for s in kept)
+    assert [s.series.value for s in removed if s.intensity is not None] == ["measured"] * 2

@@ -245,7 +245,7 @@ def check_blocks(blocks: Sequence[Block], contracts: Sequence[Contract] = ()) ->
             problems.append(
                 Problem(
                     "energy.certificate.with_contract", f"同一电量既按绿电合同{b.contract}又按绿证计算", place=b.place,
-                    got=f"绿证{show(Decimal(b.kwh))}千瓦时", wanted=f"合同已计入{c.holder}{c.year}年{show(c.kwh)}千瓦时",
+                    got=f"绿证{show(Decimal(b.kwh))}千瓦时", wanted=f"合同已计入{c.holder}，{c.year}年{show(c.kwh)}千瓦时",
                     source="发改环资〔2024〕113号", fix="随绿电交付的绿证不再单独计算，撤去该批绿证。",
                 )
             )  # fmt: skip
