@@ -416,7 +416,7 @@ def close_again(
     """A further version of a closed month, which also counts what arrived until now; the versions before stay.
 
     Its amounts become new vintages where they differ. Raises ProblemError when the month is not closed, no reason is given,
-    or the result would be that of the last version.
+    what the last version counted is no longer in the lake as it was, or the result would be that of the last version.
     """
     period = _month_of(month)
     if not reason.strip():
@@ -424,6 +424,10 @@ def close_again(
     last = MonthClose.objects.filter(month=period.code).first()
     if last is None:
         raise ProblemError(Problem("telemetry.close.none", "该月没有关账", got=period.label, fix="先关账。"))
+    lake, days = lake or lake_folder(), rules_on(period.start).patch_days
+    now = evidence(lake, period.start, period.end, days, _wall(last.late_until))
+    if changed := compare([Part(**p) for p in last.partitions], now):
+        raise ProblemError(changed)  # late data are added, nothing else: altered or removed data make no new version
     return _close(period, last, by, lake, history, reason.strip())
 
 

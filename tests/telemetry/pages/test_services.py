@@ -153,6 +153,13 @@ def test_a_month_is_closed_again_with_late_data_and_both_versions_reproduce(
     monkeypatch.setattr(services.timezone, "now", lambda: datetime(2026, 9, 1, tzinfo=LOCAL))
     for close in MonthClose.objects.all():
         assert services.reproduce(close, lake) == []
+    victim = Lake(lake).files("values", START.date(), START.date())[
+        0
+    ]  # as after its time of keeping, or by another hand
+    Lake(lake).store.remove([victim.name])
+    with pytest.raises(ProblemError, match="与关账时不同"):
+        services.close_again("2026-06", reason="补传", by="市级", lake=lake)
+    assert MonthClose.objects.count() == 2
 
 
 def test_the_registers_switches_reach_the_roll_up(outlet: Outlet, tmp_path: Path) -> None:
