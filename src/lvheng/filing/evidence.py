@@ -25,6 +25,7 @@ from lvheng.filing.models import Attachment, ImportJob
 
 FOLDER = "filed"
 LARGEST = 20 * 1024 * 1024
+EXPANDED = 200 * 1024 * 1024  # bytes of a workbook unpacked
 MOST = 30  # attachments of a filing
 TYPES = {
     "pdf": "application/pdf", "png": "image/png", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp",
@@ -40,6 +41,8 @@ def kind_of(raw: bytes) -> str:
         try:
             with zipfile.ZipFile(io.BytesIO(raw)) as book:
                 names = set(book.namelist())
+                if sum(part.file_size for part in book.infolist()) > EXPANDED:
+                    return ""  # nobody could open it
         except zipfile.BadZipFile:
             return ""
         good = "xl/workbook.xml" in names and "[Content_Types].xml" in names

@@ -42,7 +42,21 @@ def _at_review(user: User, filing_id: int, number: int) -> tuple[Filing, FilingV
             wanted="待审核",
             fix="刷新页面，看已有的结论。",
         )
-    by = need(user, turn_of(filing) or Permission.REVIEW_CITY, filing.owner)
+    turn = turn_of(filing) or Permission.REVIEW_CITY
+    if (
+        turn is Permission.REVIEW_CITY
+        and not may(user.acting, turn)
+        and may(user.acting, Permission.REVIEW_COUNTY, filing.owner)
+    ):
+        last = filing.steps.last()
+        raise refuse(
+            "review.state",
+            "这份填报已报市级审核，县级不再办理",
+            got=f"{filing.state_label}（{last.by} {last.action_label}）" if last else filing.state_label,
+            wanted="待县级审核",
+            fix="刷新页面，看已有的结论。",
+        )
+    by = need(user, turn, filing.owner)
     version = FilingVersion.objects.select_for_update().get(filing=filing, number=filing.number)
     if version.number != number:
         raise refuse(

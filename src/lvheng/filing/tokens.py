@@ -29,7 +29,7 @@ def issue(user: User, name: str, days: str) -> str:
     by = need(user, Permission.FILE)
     if not name.strip():
         raise refuse("key.name", "没有填写用途", fix="写明哪个系统使用。")
-    if not (days.isascii() and days.isdigit() and 1 <= int(days) <= LONGEST):
+    if not (days.isascii() and days.isdigit() and len(days) <= 3 and 1 <= int(days) <= LONGEST):
         raise refuse("key.days", "有效天数不在允许范围", got=days[:10], wanted=f"1至{LONGEST}天", fix="改正天数。")
     now = timezone.now()
     if user.tokens.filter(revoked_at=None, expires_at__gt=now).count() >= MOST:

@@ -179,7 +179,7 @@ def filing_page(request: HttpRequest, it: Filing, problems: list[Problem] | None
     """The filing as its filer works on it, or as others read it."""
     user = person(request)
     versions = list(FilingVersion.objects.filter(filing=it).defer("data"))
-    asked = request.GET.get("version", "")
+    asked = request.GET.get("version", "")[:9]
     number = (
         int(asked)
         if asked.isascii() and asked.isdigit() and any(v.number == int(asked) for v in versions)
@@ -220,13 +220,14 @@ def save(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         it = mine(request, pk)
         given = json.loads(request.body)
-        if not isinstance(given, dict) or not isinstance(given.get("edits"), int):
+        pages = (given.get("shown") or {}) if isinstance(given, dict) else None
+        if not isinstance(pages, dict) or not isinstance(given.get("edits"), int):
             raise refuse("draft.shape", "草稿的内容无法识别", fix="刷新页面后再填。")
         form = content.form_of(it)
         reading = forms.from_json(given, form)
         kept = forms.load(FilingVersion.objects.filter(filing=it).latest("number").data) or {}
         data = {**kept, **reading.data}
-        shown = {s: k for s, k in dict(given.get("shown") or {}).items() if isinstance(k, list) and form.has(s)}
+        shown = {s: [str(k) for k in keys] for s, keys in pages.items() if isinstance(keys, list) and form.has(s)}
         for sheet, keys in shown.items():
             rows = reading.data.get(sheet, [])
             if twice := {r.key for r in rows} & {r.key for r in kept.get(sheet, [])} - set(keys):
@@ -236,7 +237,7 @@ def save(request: HttpRequest, pk: int) -> HttpResponse:
                 )
             data[sheet] = merged(kept.get(sheet, []), keys, rows)
         version = services.save_draft(person(request), pk, data, given["edits"])
-    except (ValueError, UnicodeDecodeError):
+    except ValueError:  # no JSON
         return JsonResponse({"problems": [{"message": "草稿的内容无法识别", "severity": "blocker"}]}, status=422)
     except ProblemError as error:
         return JsonResponse({"problems": [imports.as_stored(p) if isinstance(p, forms.FilingProblem) else p.as_dict() for p in error.problems]}, status=status_of(error.problems))  # fmt: skip
@@ -265,7 +266,7 @@ def action(name: str) -> Callable[[Callable[[HttpRequest, Filing], Any]], Callab
 
 @action("submit")
 def _submit(request: HttpRequest, it: Filing) -> str:
-    edits = request.POST.get("edits", "")
+    edits = request.POST.get("edits", "")[:18]
     services.submit(
         person(request),
         it.pk,
@@ -296,7 +297,7 @@ def _nil(request: HttpRequest, it: Filing) -> str:
 @action("answer")
 def _answer(request: HttpRequest, it: Filing) -> str:
     check, _mark, rest = request.POST.get("check", "").partition("\x1f")
-    proof = request.POST.get("evidence", "")
+    proof = request.POST.get("evidence", "")[:18]
     services.answer(
         person(request), it.pk, check, cell_of(rest), request.POST.get("reason", ""),
         int(proof) if proof.isascii() and proof.isdigit() else None,
@@ -306,7 +307,7 @@ def _answer(request: HttpRequest, it: Filing) -> str:
 
 @action("end_answer")
 def _end_answer(request: HttpRequest, it: Filing) -> str:
-    chosen = request.POST.get("answer", "")
+    chosen = request.POST.get("answer", "")[:18]
     services.end_answer(person(request), it.pk, int(chosen) if chosen.isascii() and chosen.isdigit() else 0)
     return _("说明已撤销。")
 
@@ -473,7 +474,7 @@ def reviews(request: HttpRequest) -> HttpResponse:
             raise refuse("access", "您没有办理此事的权限", wanted="审核单位的账号")
         chosen = []
         for text in request.POST.getlist("filing"):
-            parts = text.split("-")
+            parts = text[:40].split("-")
             if len(parts) == 2 and all(p.isascii() and p.isdigit() for p in parts):
                 chosen.append((int(parts[0]), int(parts[1])))
         passed, problems = review.pass_clean(user, chosen)
@@ -539,7 +540,7 @@ def _next_after(request: HttpRequest, it: Filing) -> Filing | None:
 def review_act(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     it = found(request, pk)
     user, given = person(request), request.POST
-    number = int(n) if (n := given.get("number", "")).isascii() and n.isdigit() else 0
+    number = int(n) if (n := given.get("number", "")[:9]).isascii() and n.isdigit() else 0
     try:
         match name:
             case "begin":
@@ -658,7 +659,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     user, fresh, problems = person(request), "", []
     if request.method == "POST":
         try:
-            if chosen := request.POST.get("revoke", ""):
+            if chosen := request.POST.get("revoke", "")[:18]:
                 tokens.revoke(user, int(chosen) if chosen.isascii() and chosen.isdigit() else 0)
                 return redirect("filing_keys")
             fresh = tokens.issue(user, request.POST.get("name", ""), request.POST.get("days", ""))

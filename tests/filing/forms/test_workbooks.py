@@ -136,6 +136,24 @@ def test_percent_cells_mean_what_is_shown(book: forms.FormBook) -> None:
     } == {True}
 
 
+@pytest.mark.parametrize(("unit", "told"), [("万吨", {"filing.column.unit"}), ("吨", set()), ("实物量", set())])
+def test_a_unit_in_the_header_is_held_against_the_unit_of_each_row(
+    purchase: forms.Form, unit: str, told: set[str]
+) -> None:
+    text = f"能源名称,消费量累计（{unit}）,期末库存\n焦炭,28,0\n"
+    read = forms.read_file(text.encode(), "205-1.csv", purchase)
+    assert {p.code for p in read.problems if p.code == "filing.column.unit"} == told
+
+
+def test_a_small_percent_in_the_old_format_is_to_be_looked_at(book: forms.FormBook) -> None:
+    form = book.at("energy_report", Period.parse("2024").end)
+    for value, told in ((0.85, True), (85.5, False)):
+        raw = workbooks.biff("表5 变化原因", [["指标名称", "变化率（%）", "变化原因"], ["用水", value, "改造"]])
+        read = forms.read_file(raw, "表5.xls", form)
+        assert read.data["reasons"][0].cells["change"] == str(value)
+        assert ("filing.column.percent" in {p.code for p in read.problems}) is told
+
+
 def test_a_percent_is_the_same_number_after_the_workbook_was_marked(book: forms.FormBook) -> None:
     form = book.at("energy_report", Period.parse("2024").end)
 

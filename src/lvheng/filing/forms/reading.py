@@ -211,6 +211,7 @@ class _Reader:
         for column in sheet.columns:
             if column.code in positions:
                 r, c = positions[column.code]
+                self._old_percents(sheet, column, [grid.at(r, c)], grid.title, guard.cell_name(r, c))
                 cells[column.code] = canonical(
                     grid.at(r, c), column, self.form.options(sheet.sheet, column.code), percent=(r, c) in grid.percents
                 )
@@ -244,10 +245,23 @@ class _Reader:
         columns: dict[str, list[str | None]] = {}
         for column in sheet.columns:
             at = header.columns.get(column.code)
+            if at is not None:
+                cell = guard.cell_name(header.last, at)
+                self._old_percents(sheet, column, [row[at] for row in kept if at < len(row)], grid.title, cell)
             columns[column.code] = (
                 [None] * len(kept) if at is None else self._column(sheet, column, grid, kept, numbers, at)
             )
         self._rows(sheet, grid, header, columns, numbers)
+
+    def _old_percents(self, sheet: Sheet, column: Column, values: Sequence[Any], title: str, cell: str) -> None:
+        """The old format does not tell 85% from 0.85: such figures are to be looked at."""
+        if (
+            self.reading.kind == "xls"
+            and column.unit == "%"
+            and any(type(v) is float and 0 < abs(v) <= 1 for v in values)
+        ):
+            self.tell("column.percent", f"旧版xls不含百分比格式，“{column.title}”按单元格所存的数读取", severity=Severity.WARNING, sheet=sheet.sheet, column=column.code, title=title, cell=cell,
+                      got="绝对值不大于1的数", wanted="以百分数计的数，如85%填85", fix="核对本栏；单元格按百分比显示的，另存为xlsx后再上传。")  # fmt: skip
 
     def _fill_merged(self, grid: Grid, header: Header, key_columns: list[int]) -> None:
         """A key written once over merged rows stands in each of them."""
@@ -289,6 +303,7 @@ class _Reader:
         titles = {plain(c.title.zh) for c in sheet.columns}
         options = self.form.options(sheet.sheet, key_names[0])
         by_unit = next((c for c in sheet.columns if c.unit == "@"), None)
+        headed = [c for c in sheet.columns if c.unit == "@" and "(" in fold(header.texts.get(c.code, ""))]
         out: list[Row] = []
         at: dict[str, int] = {}
         for r, values in zip(numbers, zip(*(columns[n] for n in names), strict=True), strict=True):
@@ -334,6 +349,12 @@ class _Reader:
             at[key] = r
             if by_unit is not None and header.units is not None:
                 self._unit(sheet, grid, key, r, header.units, self.form.unit(sheet, by_unit, key))
+            for column in [c for c in headed if cells[c.code] is not None]:
+                wanted = self.form.unit(sheet, column, key)
+                if other := other_unit(header.texts[column.code], wanted):
+                    self.tell("column.unit", f"“{column.title}”的计量单位与规定不符", sheet=sheet.sheet, key=key, column=column.code, title=grid.title,
+                              cell=guard.cell_name(r, header.columns[column.code]), got=other, wanted=wanted, fix=f"把数字换算成{wanted}，并改正表头。")  # fmt: skip
+                    headed.remove(column)  # said once a column
             self.reading.places.rows[sheet.sheet, key] = (grid.title, r)
             out.append(Row(key, cells))
         self.reading.data[sheet.sheet] = out
