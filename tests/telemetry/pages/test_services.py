@@ -13,7 +13,7 @@ from django.db import DatabaseError, transaction
 
 from lvheng.core.problem import ProblemError
 from lvheng.observations.models import Observation
-from lvheng.telemetry import services
+from lvheng.telemetry import register, services
 from lvheng.telemetry.lake import VALUES, Lake
 from lvheng.telemetry.live import SqliteLive
 from lvheng.telemetry.models import Alarm, Factor, Mark, MonthClose, Outlet
@@ -254,3 +254,10 @@ def test_a_permit_nearly_used_up_alarms_once(outlet: Outlet, tmp_path: Path, mon
         before = Alarm.objects.filter(kind="permit").count()
         services.raise_alarms(hours, days)
         assert Alarm.objects.filter(kind="permit").count() - before == new
+
+
+@pytest.mark.parametrize(("codes", "derived"), [(("a21003", "a21004"), True), (("a21002", "a21003", "a21004"), False)])
+def test_nox_of_a_device_that_sends_its_parts_only_is_registered(codes: tuple[str, ...], derived: bool) -> None:
+    made = Outlet.objects.create(code="DA002", name="2号排口", medium="gas", mn="M2")
+    assert register.add_factors(made, codes) == 3
+    assert made.factors.get(code="a21002").derived is derived
