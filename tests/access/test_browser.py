@@ -19,6 +19,7 @@ ADMINISTRATION = [
 ]  # fmt: skip
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("width", ["desk", "phone"])
 def test_the_administrators_pages_are_calm(width: str, request: pytest.FixtureRequest, server: Server) -> None:
     page: Page = request.getfixturevalue("page" if width == "desk" else "phone")

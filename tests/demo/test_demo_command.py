@@ -30,10 +30,10 @@ def test_nothing_asked_for_is_told(capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--seed", "x", "--load"), 2, "数字"),
+        (("--seed", "x", "--load"), 2, "应为：整数"),
         (("--seed", "-1", "--load"), 2, "参数取值有误"),
         (("--plan", "nowhere", "--load"), 1, "没有这个方案"),
-        (("--out",), 2, "命令"),
+        (("--out",), 2, "选项缺少取值"),
     ],
 )
 def test_bad_arguments_are_told_in_chinese(capsys, arguments, code, words):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -219,5 +220,8 @@ def test_an_import_is_all_or_nothing_with_every_fault_placed(site, pages):
     shown = pages.get("/energy-accounts/certificates/").content.decode()
     assert "G-1" in shown
     assert pages.post("/energy-accounts/certificates/close/").status_code == 302
-    assert pages.post("/energy-accounts/certificates/1/release/", {"reason": ""}).status_code == 400
-    assert pages.post("/energy-accounts/certificates/1/release/", {"reason": "登记有误"}).status_code == 302
+    choice = re.search(r'<select id="use".*?<option value="(\d+)"', shown, re.S)
+    assert choice
+    held = choice[1]
+    assert pages.post(f"/energy-accounts/certificates/{held}/release/", {"reason": ""}).status_code == 400
+    assert pages.post(f"/energy-accounts/certificates/{held}/release/", {"reason": "登记有误"}).status_code == 302
