@@ -12,16 +12,17 @@ from typing import Any
 import click
 
 from lvheng.access.boot import with_django
-from lvheng.core.problem import Problem, ProblemError
+from lvheng.core.problem import Place, Problem, ProblemError
 from lvheng.telemetry import journal
 from lvheng.telemetry.clock import local_time
-from lvheng.telemetry.devices import SqliteRegistry
+from lvheng.telemetry.devices import SqliteRegistry, data_folder
 from lvheng.telemetry.lake import Lake, lake_of
 from lvheng.telemetry.storage import Store, mirror, reachable
 
 _data = click.option(
-    "--data", type=click.Path(path_type=Path), default=Path("var/telemetry"), show_default=True, help="网关数据目录。"
-)
+    "--data", type=click.Path(path_type=Path), default=data_folder, show_default="LVHENG_HOME/telemetry",
+    help="网关数据目录。",
+)  # fmt: skip
 _lake = click.option("--lake", metavar="地址", help="数据湖目录或 s3://存储桶/前缀，默认取 LVHENG_LAKE 或网关数据目录下的 lake。")  # fmt: skip
 _day = click.DateTime(formats=["%Y-%m-%d"])
 _WORDS = {"values": "污染源数据", "energy": "重点用能单位数据", "packets": "报文判读记录", "journal": "原始日志"}
@@ -34,6 +35,16 @@ def place_of(text: str) -> Path | str:
 
 def _open(data: Path, lake: str | None) -> Lake:
     return Lake(place_of(lake) if lake else lake_of(data))
+
+
+def _journal(data: Path) -> Path:
+    """The journal of a gateway's data; raises ProblemError where there is none: nothing looked at is not a clean bill."""
+    root = data / "journal"
+    if not root.is_dir() or not journal.streams(root):
+        raise ProblemError(
+            Problem("telemetry.journal.none", "目录中没有原始日志，未作核对", place=Place(file=str(root)), fix="核对 --data 或 LVHENG_HOME：应为网关的数据目录")
+        )  # fmt: skip
+    return root
 
 
 def _said(function: Callable[..., None]) -> Callable[..., None]:
@@ -57,29 +68,30 @@ def _tell(problems: list[Problem]) -> None:
         click.echo(str(problem), err=True)
 
 
-@click.command("verify", help="核对原始日志的哈希链、日志末尾和数据湖的每个文件。")
+@click.command("verify", help="核对原始日志的哈希链、日志末尾和数据湖的每个文件，并查有无缺失的文件。")
 @_data
 @_lake
 @_said
 def verify(data: Path, lake: Lake) -> None:
     from lvheng.telemetry import repair as mend
 
-    problems = mend.verify(data / "journal", lake)
+    problems = mend.verify(_journal(data), lake)
     for problem in problems:
         click.echo(str(problem))
     if problems:
         raise SystemExit(1)
-    click.echo(f"原始日志{len(journal.streams(data / 'journal'))}路，哈希链完整；数据湖文件完好")
+    click.echo(f"原始日志{len(journal.streams(data / 'journal'))}路，哈希链完整；数据湖文件完好，数据齐全")
 
 
-@click.command("repair", help="截去日志未写完的末尾，由原始日志重建损坏的数据湖文件（先停止网关）。")
+@click.command("repair", help="截去日志未写完的末尾，由原始日志重建损坏、缺失的数据湖文件（先停止网关）。")
 @_data
 @_lake
 @_said
 def repair(data: Path, lake: Lake) -> None:
     from lvheng.telemetry import repair as mend
 
-    done = mend.repair(data / "journal", lake, SqliteRegistry(data / "registry.sqlite"))
+    root = _journal(data)
+    done = mend.repair(root, lake, SqliteRegistry(data / "registry.sqlite"))
     for name in done.mended:
         click.echo(f"已修复{name}")
     click.echo(f"修复{len(done.mended)}处，未能修复{len(done.problems)}处")
@@ -97,9 +109,10 @@ def rebuild(data: Path, lake: Lake, open_door: bool) -> None:
     from lvheng.telemetry import ingest
     from lvheng.telemetry.lake import connect
 
+    root = _journal(data)
     registry = SqliteRegistry(data / "registry.sqlite", open_door=open_door)
-    with journal.locked(data / "journal"):
-        problems = ingest.rebuild(data / "journal", lake, registry)
+    with journal.locked(root):
+        problems = ingest.rebuild(root, lake, registry)
     with connect(lake.root) as db:
         row = db.execute("select count(*) from effective").fetchone()
     click.echo(f"数据湖已重建，有效数据{row[0] if row else 0}个")

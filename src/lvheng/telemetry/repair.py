@@ -1,17 +1,20 @@
 """Damage in journal and lake: found, named, and rebuilt from the journal, which is the evidence.
 
 A lake file is damaged when its bytes are not those of its name's digest. It is rebuilt from the segments that its name tells.
+A file that is gone is seen by the packets: each accepted one states how many values it held, and they are counted in the lake.
 A journal's torn tail (a crash before the sync: nothing in it was acknowledged) is set aside and cut; damage anywhere else in
 a journal is named and left as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,7 +22,7 @@ import pyarrow.parquet as pq
 from lvheng.core.problem import Place, Problem, Severity
 from lvheng.telemetry import journal
 from lvheng.telemetry.devices import Registry
-from lvheng.telemetry.ingest import STRETCH, Clock, Decoder
+from lvheng.telemetry.ingest import STRETCH, Clock, Decoder, beyond
 from lvheng.telemetry.lake import Lake, Origin, damage, day_of, origin_of, stem_of
 
 
@@ -52,8 +55,69 @@ def torn(stream: str, path: Path, end: int) -> Problem:
 def verify(journal_root: Path, lake: Lake) -> list[Problem]:
     """Damage of the journal, torn tails (warnings), and damaged files of the lake."""
     problems = [p for s in journal.streams(journal_root) for p in journal.verify(journal_root, s)]
-    problems += [torn(*t) for t in tails(journal_root)]
-    return problems + [damage(name) for name in lake.damaged_names()]
+    problems += [torn(*t) for t in tails(journal_root)] + beyond(journal_root, lake)
+    bad = lake.damaged_names()
+    return [*problems, *map(damage, bad), *map(gone, missing(lake, bad, journal.streams(journal_root)))]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Values of one segment (``stream/segment``) that the lake's packets state and its values do not hold."""
+
+    place: str
+    values: int
+    positions: frozenset[int]
+
+
+def missing(lake: Lake, bad: Collection[str] = (), streams: Collection[str] | None = None) -> list[Missing]:
+    """Segments of ``streams`` of which values are gone. ``bad``: damaged files; what those hold is not asked for twice.
+
+    Days that were removed when their time was up (:mod:`.retention`) are not missed.
+    """
+    packets, values = ([f for f in lake.files(kind) if f.name not in bad] for kind in ("packets", "values"))
+    if not packets:
+        return []
+    spoilt = {day_of(n) for n in bad if n.startswith("values/")}
+    with duckdb.connect() as db:
+        db.register("packets", lake.dataset(packets, "packets"))
+        if values:
+            db.register("had", lake.dataset(values))
+        else:
+            db.execute("create view had as select ''::varchar as journal, 0::bigint as position, 0 as seq where false")
+        rows = db.execute(
+            """
+            select p.journal, p.position, p.n - coalesce(h.n, 0), p.day
+            from (select journal, position, any_value("values") as n, any_value(cast(coalesce(data_time, recv_time) as date)) as day
+                  from packets where verdict in ('valid', 'findings') and (data_time is not null or cn = 'energy')
+                  group by all having any_value("values") > 0) p
+            left join (select journal, position, count(distinct seq) as n from had group by all) h using (journal, position)
+            where coalesce(h.n, 0) < p.n order by all
+            """
+        ).fetchall()
+    expired = removed(lake)
+    found: dict[str, dict[int, int]] = {}
+    for place, position, n, day in rows:
+        if (
+            (streams is None or place.rsplit("/", 1)[0] in streams)
+            and day not in spoilt
+            and (expired is None or day > expired)
+        ):
+            found.setdefault(place, {})[position] = n
+    return [Missing(place, sum(at.values()), frozenset(at)) for place, at in found.items()]
+
+
+def removed(lake: Lake) -> date | None:
+    """The last day of which values were removed because their time was up; None when none ever were."""
+    notes = (json.loads(lake.store.read(f.name)) for f in lake.store.files("retained", ".json"))
+    days = [day_of(i["name"]) for note in notes for i in note["removed"] if i["what"] in ("values", "energy")]
+    return max(days, default=None)
+
+
+def gone(what: Missing) -> Problem:
+    return Problem(
+        "telemetry.lake.missing", "数据湖缺少文件：报文已收，其中的数据不在数据湖中", place=Place(file=what.place),
+        got=f"{len(what.positions)}个报文的{what.values}个数据缺失", fix="运行 lvheng telemetry repair 由原始日志重建",
+    )  # fmt: skip
 
 
 def repair(journal_root: Path, lake: Lake, registry: Registry, clock: Clock | None = None) -> Repaired:
@@ -62,10 +126,7 @@ def repair(journal_root: Path, lake: Lake, registry: Registry, clock: Clock | No
     with journal.locked(journal_root):
         done.problems = [p for s in journal.streams(journal_root) for p in journal.verify(journal_root, s)]
         for stream, path, end in tails(journal_root):
-            data = path.read_bytes()
-            path.with_name(f"{path.name}.torn-{end}").write_bytes(data[end:])
-            with path.open("r+b") as handle:
-                handle.truncate(end)
+            journal.cut(path, end)
             done.mended.append(f"{stream}/{path.name}")
         decoder = Decoder(journal_root, lake, registry, clock=clock)
         bad = lake.damaged_names()
@@ -75,7 +136,43 @@ def repair(journal_root: Path, lake: Lake, registry: Registry, clock: Clock | No
                 done.mended.append(name)
             if problem is not None:
                 done.problems.append(problem)
+        streams = journal.streams(journal_root)
+        unmended = set(bad) & set(lake.damaged_names())
+        for what in missing(lake, unmended, streams):
+            done.mended += _restore(decoder, what)
+        done.problems += [
+            Problem(
+                "telemetry.lake.unrestored", "缺失的数据不能由原始日志全部重建", place=Place(file=left.place), got=f"仍缺{left.values}个数据",
+                fix="核对设备登记（口令、方言）与当时一致后重试，或从备份恢复",
+            )
+            for left in missing(lake, unmended, streams)
+        ]  # fmt: skip
     return done
+
+
+def _restore(decoder: Decoder, what: Missing) -> list[str]:
+    """Decode a segment again and write what the lake lacks of it; returns the files made."""
+    path = decoder.journal_root / f"{what.place}.lvj"
+    if not path.exists():
+        return []
+    key, made = ["journal", "position", "seq"], []
+    wanted = pa.array(sorted(what.positions), pa.int64())
+    held = [f for f in decoder.lake.files() if (o := origin_of(f.name)) and _covers(o, what.place)]
+    sound = decoder.lake.dataset(held).to_table(columns=key, filter=pc.field("journal") == what.place) if held else None
+    for stretch in _stretches(path):
+        values, _packets, _ = decoder.decode(what.place, stretch)
+        rows = values.filter(pc.is_in(values["position"], value_set=wanted))
+        if sound is not None and rows.num_rows:
+            rows = _without(rows, sound, key)
+        if rows.num_rows:  # named after its first record: no stretch begins there
+            first = pc.min(rows["position"]).as_py()
+            made += decoder.lake.write_values(rows, f"{what.place.replace('/', '-')}-{first:012d}")
+    return made
+
+
+def _covers(origin: Origin, place: str) -> bool:
+    stream, segment = place.rsplit("/", 1)
+    return origin.stream == stream and origin.first <= int(segment) <= origin.last
 
 
 def _rebuild(decoder: Decoder, name: str, bad: set[str]) -> Problem | None:
@@ -135,20 +232,27 @@ def _decoded(
 ) -> Iterator[pa.Table]:
     """The rows of a partition in some segments, without partition columns."""
     for path in paths:
-        stretch: list[journal.Block] = []
-        size = 0
-        blocks = journal.salvage(path)
-        for n, block in enumerate(blocks):
-            stretch.append(block)
-            size += len(block.body)
-            if size >= STRETCH or n == len(blocks) - 1:
-                values, packets, _ = decoder.decode(f"{origin.stream}/{path.stem}", stretch)
-                table = values if kind == "values" else packets
-                mask = pc.equal(table["day"], pa.scalar(day, pa.date32()))
-                if st is not None:
-                    mask = pc.and_(mask, pc.equal(table["st"].cast(pa.string()), st))
-                yield table.filter(mask).drop_columns(["day", "st"] if kind == "values" else ["day"])
-                stretch, size = [], 0
+        for stretch in _stretches(path):
+            values, packets, _ = decoder.decode(f"{origin.stream}/{path.stem}", stretch)
+            table = values if kind == "values" else packets
+            mask = pc.equal(table["day"], pa.scalar(day, pa.date32()))
+            if st is not None:
+                mask = pc.and_(mask, pc.equal(table["st"].cast(pa.string()), st))
+            yield table.filter(mask).drop_columns(["day", "st"] if kind == "values" else ["day"])
+
+
+def _stretches(path: Path) -> Iterator[list[journal.Block]]:
+    """The sound blocks of a segment, so many at a time as are decoded at once."""
+    stretch: list[journal.Block] = []
+    size = 0
+    for block in journal.salvage(path):
+        stretch.append(block)
+        size += len(block.body)
+        if size >= STRETCH:
+            yield stretch
+            stretch, size = [], 0
+    if stretch:
+        yield stretch
 
 
 def _without(rows: pa.Table, sound: pa.Table, key: list[str]) -> pa.Table:

@@ -281,6 +281,36 @@ def test_commands(tmp_path: Path) -> None:
     assert {r[:4] for r in receptions(lake)} == {r[:4] for r in before}
 
 
+def test_a_file_that_is_gone_is_missed_and_comes_back_from_the_journal(tmp_path: Path) -> None:
+    root, lake = month(tmp_path)
+    before = receptions(lake)
+    lake.store.remove([lake.files()[0].name])
+    (problem,) = verify(root, lake)
+    assert "缺失" in str(problem)
+    done = repair(root, lake, REGISTRY, LONG_AGO)
+    assert done.mended
+    assert done.problems == []
+    lake.store.remove([f.name for f in lake.files()])
+    assert verify(root, lake)
+    assert repair(root, lake, REGISTRY, LONG_AGO).problems == []
+    assert receptions(lake) == before
+    assert verify(root, lake) == []
+
+
+def test_care_looks_at_the_folder_of_this_home_and_says_when_nothing_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "telemetry"
+    monkeypatch.setenv("LVHENG_HOME", str(tmp_path))
+    for command in ("verify", "repair", "rebuild"):
+        result = CliRunner().invoke(telemetry, [command])
+        assert result.exit_code == 1
+        assert "没有原始日志" in result.output
+    assert not home.exists()
+    month(home)
+    assert "数据齐全" in CliRunner().invoke(telemetry, ["verify"]).output
+
+
 def test_rebuilding_keeps_what_no_journal_stands_behind(tmp_path: Path) -> None:
     """The demonstration's outlets are written into the lake, and no journal has them: rebuilding must not take them away."""
     root, lake = month(tmp_path)
