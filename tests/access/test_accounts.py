@@ -62,12 +62,27 @@ def test_duties_go_to_people_who_file_and_come_back(town: People) -> None:
         services.hand_over(town.enterprise, "auditor", today, today, "出差")
     with pytest.raises(ProblemError):
         services.hand_over(town.enterprise, "colleague", today, today - timedelta(days=1), "出差")
-    made = services.hand_over(town.enterprise, "other_enterprise", today, today, "出差")
-    assert town.enterprise.owner in User.objects.get(username="other_enterprise").acting.stands_in
-    services.take_back(town.other_enterprise, made.pk)
-    assert User.objects.get(username="other_enterprise").acting.stands_in, "only the giver takes back"
+    made = services.hand_over(town.enterprise, "colleague", today, today, "出差")
+    assert town.enterprise.owner in User.objects.get(username="colleague").acting.stands_in
+    services.take_back(town.colleague, made.pk)
+    assert User.objects.get(username="colleague").acting.stands_in, "only the giver takes back"
     services.take_back(town.enterprise, made.pk)
-    assert not User.objects.get(username="other_enterprise").acting.stands_in
+    assert not User.objects.get(username="colleague").acting.stands_in
+
+
+def test_duties_stay_in_the_body_and_no_account_is_betrayed(town: People) -> None:
+    today = timezone.localdate()
+    said = set()
+    for receiver in ("other_county", "county", "other_enterprise", "lead", "auditor", "enterprise", "nobody-at-all"):
+        with pytest.raises(ProblemError) as error:
+            services.hand_over(town.enterprise, receiver, today, today, "出差")
+        problem = error.value.problems[0]
+        assert problem.got == receiver
+        said.add((problem.code, problem.message, problem.wanted, problem.fix))
+    assert len(said) == 1, "the answer does not tell whether the account exists"
+    with pytest.raises(ProblemError):
+        services.set_leaving(town.administrator, town.enterprise.pk, today, "other_county")
+    services.set_leaving(town.administrator, town.enterprise.pk, today, "other_enterprise")
 
 
 @pytest.mark.parametrize("attack", ["change", "remove"])

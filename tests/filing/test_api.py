@@ -126,6 +126,81 @@ def test_tags_spare_reading_and_guard_writing(town: People, key: str) -> None:
     assert call(key, "PUT", f"/filings/{pk}", sheets(purchase("9")), if_match=fresh).status_code == 200
 
 
+def test_a_tag_that_a_proxy_weakened_is_known_and_an_answer_gives_another(town: People, key: str) -> None:
+    pk = begin(key)
+    call(key, "PUT", f"/filings/{pk}", sheets(purchase(use_feedstock="5000")))
+    read = call(key, "GET", f"/filings/{pk}")
+    tag, asked = read["ETag"], next(f for f in read.json()["findings"] if f["check"])
+    for held in (f"W/{tag}", f'"x", W/{tag}', "*"):
+        assert call(key, "GET", f"/filings/{pk}", if_none_match=held).status_code == 304
+    given = {"check": asked["check"], "sheet": asked["sheet"], "key": asked["key"], "column": asked["column"], "reason": "已核对原始凭证"}  # fmt: skip
+    assert call(key, "POST", f"/filings/{pk}/answers", given).status_code == 200
+    answered = call(key, "GET", f"/filings/{pk}", if_none_match=tag)
+    assert answered.status_code == 200
+    services.end_answer(town.enterprise, pk, Filing.objects.get(pk=pk).answers.get().pk)
+    assert call(key, "GET", f"/filings/{pk}", if_none_match=answered["ETag"]).status_code == 200
+    assert call(key, "PUT", f"/filings/{pk}", sheets(purchase()), if_match=f"W/{tag}").status_code == 412
+
+
+def test_every_fault_is_a_problem_in_chinese(
+    key: str, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pk = begin(key)
+
+    def told(response: Any, status: int) -> None:
+        assert (response.status_code, response["Content-Type"]) == (status, "application/problem+json")
+        said = response.json()
+        assert said["status"] == status
+        assert not said["title"].isascii()
+        assert said["problems"][0]["fix"]
+
+    told(call(key, "GET", "/no/such/address"), 404)
+    wrong = call(key, "DELETE", f"/filings/{pk}")
+    told(wrong, 405)
+    assert "PUT" in wrong["Allow"]
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 64
+    told(call(key, "PUT", f"/filings/{pk}", sheets(purchase())), 413)
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
+
+    def broken(*_given: Any) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(content, "findings", broken)
+    failed = call(key, "PUT", f"/filings/{pk}", sheets(purchase()))
+    told(failed, 500)
+    assert "secret" not in failed.content.decode()
+    assert "RuntimeError: secret detail" in caplog.text, "the traceback is in the log"
+    assert Client().get("/api/docs")["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "9" * 5000])
+def test_what_is_no_number_is_refused_at_reading(town: People, key: str, number: str) -> None:
+    pk = begin(key)
+    body = '{"sheets": {"energy": [{"fuel": "electricity", "use": %s}]}, "edits": 0}' % number  # noqa: UP031
+    sent = Client().generic("PUT", f"/api/filings/{pk}", body, "application/json", HTTP_AUTHORIZATION=f"Bearer {key}")
+    assert (sent.status_code, sent["Content-Type"]) == (400, "application/problem+json")
+    client = Client()
+    client.force_login(town.enterprise, backend="django.contrib.auth.backends.ModelBackend")
+    assert client.post(f"/filing/{pk}/save/", body, content_type="application/json").status_code == 422
+    assert FilingVersion.objects.get(filing=pk).data == {}
+
+
+def test_crafted_numbers_and_shapes_are_refused_and_change_nothing(town: People, key: str) -> None:
+    pk, client, long = begin(key), Client(), "9" * 5000
+    client.force_login(town.enterprise, backend="django.contrib.auth.backends.ModelBackend")
+    for body in (
+        f'{{"edits": {long}, "sheets": {{}}}}', '{"edits": 0, "sheets": {}, "shown": [1]}', '{"edits": "0"}', "[1]", "1",
+    ):  # fmt: skip
+        saved = client.post(f"/filing/{pk}/save/", body, content_type="application/json")
+        assert saved.status_code == 422, body[:40]
+        assert saved.json()["problems"]
+    assert client.get(f"/filing/{pk}/?version={long}").status_code == 200
+    assert client.post("/filing/keys/", {"name": "试验", "days": long}).status_code == 422
+    client.post(f"/filing/{pk}/do/submit/", {"edits": long})
+    version = FilingVersion.objects.get(filing=pk)
+    assert (version.data, version.state, version.edits) == ({}, "draft", 0)
+
+
 def test_a_stale_write_with_a_key_is_refused_each_time_and_uses_no_key_up(key: str) -> None:
     pk = begin(key)
     for _ in range(2):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import openpyxl
 import pytest
+from django.test import Client
 
 from lvheng.core.problem import ProblemError
 from lvheng.filing import content, evidence, forms, imports, review, services
@@ -68,6 +70,9 @@ def test_the_same_file_again_is_a_no_op_and_says_so(town: People, filing: Filing
     edits = draft(filing).edits
     again = imports.upload(town.enterprise, filing.pk, raw, "三月.xlsx")
     assert again.summary["nothing"] is True
+    page = Client()
+    page.force_login(town.enterprise, backend="django.contrib.auth.backends.ModelBackend")
+    assert "确认导入" not in page.get(again.get_absolute_url()).content.decode(), "there is nothing to confirm"
     imports.confirm(town.enterprise, filing.pk, again.pk)
     assert draft(filing).edits == edits
     assert Step.objects.filter(filing=filing, action="import").count() == 1
@@ -125,6 +130,20 @@ def test_what_is_no_workbook_is_refused_with_a_reason(town: People, filing: Fili
     assert job.problems
     with pytest.raises(ProblemError):
         imports.confirm(town.enterprise, filing.pk, job.pk)
+    assert draft(filing).data == {}
+
+
+def test_a_small_file_that_unpacks_to_hundreds_of_megabytes_is_refused(town: People, filing: Filing) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as bomb:
+        bomb.writestr("[Content_Types].xml", "<Types/>")
+        with bomb.open("xl/worksheets/sheet1.xml", "w") as sheet:
+            for _ in range(200):
+                sheet.write(b" " * 2**20)
+    assert len(out.getvalue()) < 2**20
+    job = imports.upload(town.enterprise, filing.pk, out.getvalue(), "三月.xlsx")
+    assert job.state == "failed"
+    assert job.problems
     assert draft(filing).data == {}
 
 

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvheng.access import services as people
-from lvheng.access.models import User
+from lvheng.access.models import Delegation, User
 from lvheng.core.problem import ProblemError
 from lvheng.filing import reminders, services
 from lvheng.filing.models import Filing, Letter, Reminder
@@ -99,7 +99,9 @@ def test_an_extended_deadline_reminds_anew_and_a_filed_form_no_more(addressed: P
 
 def test_who_stands_in_is_reminded_too(addressed: People) -> None:
     today = timezone.localdate()
-    people.hand_over(addressed.enterprise, "other_enterprise", today, today + timedelta(days=30), "出差")
+    Delegation.objects.create(
+        giver=addressed.enterprise, receiver=addressed.other_enterprise, first_day=today, last_day=today + timedelta(days=30), reason="离任移交", made_by="x", made_at=timezone.now()
+    )  # fmt: skip
     reminders.run(today)
     assert Reminder.objects.filter(person=addressed.other_enterprise, body__subject__code=credit_code(1)).exists()
     assert not Reminder.objects.filter(person=addressed.enterprise, body__subject__code=credit_code(2)).exists()

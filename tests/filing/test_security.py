@@ -10,8 +10,7 @@ from django.db import ProgrammingError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from lvheng.access import services as people
-from lvheng.access.models import User
+from lvheng.access.models import Delegation, User
 from lvheng.filing import security, services, tokens
 from lvheng.filing.models import (
     Answer,
@@ -132,7 +131,9 @@ def test_the_registry_shows_a_unit_no_other_unit(plain: People) -> None:
 @pytest.mark.postgres
 def test_who_stands_in_sees_both(plain: People) -> None:
     today = timezone.localdate()
-    people.hand_over(plain.enterprise, "other_enterprise", today, today, "出差")
+    Delegation.objects.create(
+        giver=plain.enterprise, receiver=plain.other_enterprise, first_day=today, last_day=today, reason="离任移交", made_by="x", made_at=timezone.now()
+    )  # fmt: skip
     as_(plain.other_enterprise)
     assert count("filing_filing") == 2
     assert count("filing_remark") == 2
@@ -206,7 +207,7 @@ def test_a_site_set_up_as_told_stands_behind_the_wall(city: City) -> None:
     )
     look = """
 from lvheng.filing import security
-from lvheng.access.models import User
+from lvheng.access.models import Delegation, User
 from lvheng.filing.models import Filing
 all_ = Filing.objects.count()
 security.hold(User.objects.get(username='demo-county'))

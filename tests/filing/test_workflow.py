@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from lvheng.access.models import AuditEvent, Delegation, verify_chain
 from lvheng.core.problem import ProblemError
-from lvheng.filing import content, duties, forms, imports, review, services
+from lvheng.filing import content, duties, forms, imports, review, rules, services
 from lvheng.filing.models import Answer, Filing, FilingVersion, Remark, Step
 from lvheng.observations.models import Observation
 from tests.filing.town import FORM, PERIOD, People, credit_code, purchase
@@ -248,12 +248,29 @@ def test_one_draft_a_form_body_and_period_by_constraint(town: People) -> None:
 
 def test_an_extension_moves_the_deadline_when_it_is_granted(town: People) -> None:
     filing = begun(town)
-    asked = services.ask_extension(town.enterprise, filing.pk, date(2026, 12, 31), "系统切换")
+    last = filing.due + timedelta(days=rules.LONGEST_EXTENSION)
+    for beyond in (last + timedelta(days=1), date(9999, 12, 31)):
+        with pytest.raises(ProblemError) as error:
+            services.ask_extension(town.enterprise, filing.pk, beyond, "系统切换")
+        assert codes(error) == {"filing.extension.longest"}
+    asked = services.ask_extension(town.enterprise, filing.pk, last, "系统切换")
     with pytest.raises(ProblemError):
         review.decide_extension(town.other_county, asked.pk, granted=True)
     review.decide_extension(town.county, asked.pk, granted=True, text="同意")
     filing.refresh_from_db()
-    assert filing.due == date(2026, 12, 31)
+    assert filing.due == last
+    with pytest.raises(ProblemError):
+        services.ask_extension(town.enterprise, filing.pk, last + timedelta(days=1), "counted from the first deadline")
+
+
+def test_what_no_check_asks_cannot_be_answered(town: People) -> None:
+    filing = begun(town)
+    services.save_draft(town.enterprise, filing.pk, purchase())
+    for check, cell in (("no_such_check", ("", "", "")), ("price", ("energy", "electricity", "amount"))):
+        with pytest.raises(ProblemError) as error:
+            services.answer(town.enterprise, filing.pk, check, cell, "自发自用，只付运维费")
+        assert codes(error) == {"filing.answer.check"}
+    assert not filing.answers.exists()
 
 
 def test_what_is_clean_is_passed_in_bulk_and_the_rest_said(town: People) -> None:

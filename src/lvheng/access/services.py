@@ -203,33 +203,39 @@ def change_person(user: User, user_id: int, given: Mapping[str, str]) -> User:
     return person
 
 
-def _receiver(user: User, receiver: str) -> User:
-    """Who takes over a person's filing; raises ProblemError when it cannot."""
+def _receiver(giver: User, receiver: str, *, of_its_body: bool) -> User:
+    """Who takes over a person's filing; raises ProblemError when it cannot.
+
+    A person hands over within its own body; an administrator also to a person of the same role elsewhere. One
+    answer for all that cannot be, so that nobody learns from it which accounts there are.
+    """
     other = User.objects.filter(username=storable(receiver.strip()), is_active=True).first()
-    if other is None or other.pk == user.pk or other.leaves_on:
+    fits = (
+        other is not None
+        and other.pk != giver.pk
+        and not other.leaves_on
+        and other.role == giver.role
+        and may(other.actor, Permission.FILE)
+        and (other.owner == giver.owner or not of_its_body)
+    )
+    if other is None or not fits:
         raise refuse(
             "hand_over.receiver",
-            "没有这个账号，或是本人，或即将离任",
+            "填报不能移交给这个账号" if of_its_body else "填报不能由这个账号接手",
             field="移交给",
             got=receiver[:40],
-            wanted="在用的其他账号",
-            fix="核对账号。",
-        )
-    if not may(other.actor, Permission.FILE) or not may(user.actor, Permission.FILE):
-        raise refuse(
-            "hand_over.role",
-            "填报只能移交给有填报职责的人员",
-            field="移交给",
-            got=other.role_label,
-            fix="换一位经办人。",
+            wanted="本单位其他在用的填报账号" if of_its_body else "同一角色、在用且不离任的其他填报账号",
+            fix="核对账号；须由其他单位代办的，请系统管理员登记。" if of_its_body else "核对账号。",
         )
     return other
 
 
 @transaction.atomic
 def hand_over(user: User, receiver: str, first: date, last: date, reason: str) -> Delegation:
-    """Let a colleague do one's filing for some days."""
-    other = _receiver(user, receiver)
+    """Let a colleague of one's own body do one's filing for some days."""
+    if not may(user.actor, Permission.FILE):
+        raise refuse("hand_over.role", "您没有填报职责，不需要移交", field="移交给", fix="由经办人本人移交。")
+    other = _receiver(user, receiver, of_its_body=True)
     if last < first or last - first > LONGEST or last < timezone.localdate():
         raise refuse(
             "hand_over.days",
@@ -287,7 +293,7 @@ def set_leaving(user: User, user_id: int, day: date | None, successor: str = "")
             fix="立即停用的，把状态改为停用。",
         )
     Delegation.objects.filter(giver=person, ended_at=None, reason=LEFT).update(ended_at=timezone.now())
-    other = _receiver(person, successor) if day is not None and successor.strip() else None
+    other = _receiver(person, successor, of_its_body=False) if day is not None and successor.strip() else None
     person.leaves_on = day
     if day is None or not person.is_active:
         person.is_active = True

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable
 from datetime import date, datetime
-from decimal import Decimal
 from functools import wraps
 from typing import Annotated, Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Count, Max
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.http import parse_etags
 from django.utils.translation import gettext_noop as _
 from django.views.decorators.http import require_GET
 from ninja import Field, File, NinjaAPI, Path, Query, Schema, Status
@@ -32,12 +35,13 @@ from lvheng.access.storable import storable
 from lvheng.core.period import Kind, Period
 from lvheng.core.problem import Problem, ProblemError, Severity
 from lvheng.filing import content, duties, evidence, forms, imports, rate, registry, security, services, tokens
+from lvheng.filing.faults import PROBLEM_JSON, details, fault, one, plain
 from lvheng.filing.models import Filing, FilingVersion, IdempotencyKey, ImportJob
 from lvheng.filing.services import refuse
 
-PROBLEM_JSON = "application/problem+json"
+log = logging.getLogger(__name__)
 PAGE = 50
-FAULTS = frozenset({400, 401, 403, 404, 409, 412, 422, 429})
+FAULTS = frozenset({400, 401, 403, 404, 405, 409, 412, 413, 422, 429, 500})
 
 
 class Key(HttpBearer):
@@ -70,7 +74,7 @@ class Exact(Parser):
     """Numbers of a body with all the digits that they are written with."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        body: dict[str, Any] = json.loads(request.body, parse_float=Decimal)
+        body: dict[str, Any] = content.read_json(request.body)
         return body
 
 
@@ -102,20 +106,6 @@ class ProblemDetails(Schema):
     title: str
     status: int
     problems: list[Fault]
-
-
-def fault(p: Problem) -> dict[str, Any]:
-    return {**p.as_dict(), "severity": p.severity.value}
-
-
-def details(problems: list[Problem], status: int) -> HttpResponse:
-    title = problems[0].message if len(problems) == 1 else f"有{len(problems)}处需要处理"
-    body = {"type": "about:blank", "title": title, "status": status, "problems": [fault(p) for p in problems[:500]]}
-    return HttpResponse(json.dumps(body, ensure_ascii=False), status=status, content_type=PROBLEM_JSON)
-
-
-def one(code: str, message: str, status: int, **more: str) -> HttpResponse:
-    return details([Problem(f"filing.api.{code}", message, **more)], status)  # type: ignore[arg-type]
 
 
 @api.exception_handler(ProblemError)
@@ -171,6 +161,22 @@ def _on_http(request: HttpRequest, error: HttpError) -> HttpResponse:
         response["Retry-After"] = str(error.wait)
         return response
     return one("request", "请求无法识别", error.status_code, fix="按接口说明改正。")
+
+
+@api.exception_handler(RequestDataTooBig)
+def _on_size(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return plain(413)
+
+
+@api.exception_handler(Exception)
+def _on_defect(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.exception("%s %s", request.method, request.path)
+    return plain(500)
+
+
+@api.exception_handler(Http404)
+def _on_absent(request: HttpRequest, error: Http404) -> HttpResponse:
+    return plain(404)
 
 
 # --- writes once ----------------------------------------------------------------------------------------
@@ -362,7 +368,16 @@ def _version(filing: Filing) -> FilingVersion:
 
 
 def _tag(filing: Filing, version: FilingVersion) -> str:
-    return f'"{filing.pk}-{version.number}-{version.edits}-{version.state}"'
+    """The mark of what is answered: another with every save, step, answer, and deadline."""
+    given = filing.answers.aggregate(last=Max("pk"), ended=Count("ended_at"))
+    answers = f"{given['last'] or 0}.{given['ended']}"
+    return f'"{filing.pk}-{version.number}-{version.edits}-{version.state}-{answers}-{filing.due:%Y%m%d}"'
+
+
+def _known(request: HttpRequest, tag: str) -> bool:
+    """Whether the caller has it already: compared weakly (RFC 9110, 13.1.2), as a proxy may have weakened the tag."""
+    held = parse_etags(request.headers.get("If-None-Match", ""))
+    return "*" in held or tag in {t.removeprefix("W/") for t in held}
 
 
 def _after(request: HttpRequest, pk: int, act: Callable[..., Any], *given: Any) -> dict[str, Any]:
@@ -453,7 +468,7 @@ def read_filing(request: HttpRequest, response: HttpResponse, pk: Id) -> Any:
     filing = _found(request, pk)
     version = _version(filing)
     tag = _tag(filing, version)
-    if request.headers.get("If-None-Match") == tag:
+    if _known(request, tag):
         return HttpResponse(status=304, headers={"ETag": tag})
     form = content.form_of(filing)
     findings = (
@@ -492,7 +507,8 @@ def write_filing(request: HttpRequest, pk: Id, given: DataIn) -> Any:
     user, filing = user_of(request), _found(request, pk)
     services.need(user, Permission.FILE, filing.owner)
     version = _version(filing)
-    if (wanted := request.headers.get("If-Match")) and wanted not in ("*", _tag(filing, version)):
+    wanted = parse_etags(request.headers.get("If-Match", ""))
+    if wanted and not {"*", _tag(filing, version)} & set(wanted):
         return one("etag", "填报在您读取之后又有改动", 412, fix="重新读取后再改。")
     form = content.form_of(filing)
     reading = forms.from_json(given.dict(), form)

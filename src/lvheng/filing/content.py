@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -72,6 +73,15 @@ def applies(form: Form, body: Body) -> bool:
     if filer.role == "county":
         return body.kind == "county"
     return body.kind == "department" and (not filer.body or body.subject.code in filer.body)
+
+
+def read_json(raw: bytes) -> Any:
+    """JSON with all the digits of its numbers; raises ValueError for what is no JSON, NaN and Infinity among it."""
+    return json.loads(raw, parse_float=Decimal, parse_constant=_no_number)
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(text)
 
 
 def digest_of(data: Any) -> str:

@@ -14,7 +14,7 @@ from lvheng.core.source import Confidence, Source
 from lvheng.filing import content, forms, rules, sums
 from lvheng.filing.forms import FiledFigure, Form
 from lvheng.filing.models import UNDER_REVIEW, Extension, Filing, FilingVersion, Remark
-from lvheng.filing.services import locked, move, need, note, refuse
+from lvheng.filing.services import locked, move, need, note, refuse, within_longest
 from lvheng.observations import view
 from lvheng.observations.services import ensure_source
 from lvheng.observations.store import Figure, record
@@ -230,6 +230,8 @@ def decide_extension(user: User, extension_id: int, *, granted: bool, text: str 
             got=f"{asked.decided_by} {asked.get_state_display()}",
             fix="刷新页面。",
         )
+    if granted:
+        within_longest(filing, asked.until)
     asked.state, asked.decided_at, asked.decided_by, asked.answer = (
         "granted" if granted else "refused",
         timezone.now(),

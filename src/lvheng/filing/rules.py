@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from lvheng.access.roles import Permission
 
 EDITABLE = ("draft",)
 REOPENED = ("returned", "withdrawn")  # a new version follows without being asked for
 SOON = 7  # days before the deadline from which a filer is reminded
+LONGEST_EXTENSION = (
+    92  # days after the form's own deadline, the longest quarter: an open deadline would be none; a rule of this system
+)
 
 
 def reviewer(state: str, reviewers: Sequence[str]) -> Permission | None:
@@ -40,3 +43,8 @@ def standing(state: str | None, due: date, today: date) -> str:
     if state == "returned":
         return "returned"
     return "soon" if (due - today).days <= SOON else "open"
+
+
+def latest_extension(due: date) -> date:
+    """The last day to which a deadline may be extended, counted from the form's own deadline, not from an extended one."""
+    return due + timedelta(days=LONGEST_EXTENSION)

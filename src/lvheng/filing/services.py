@@ -16,7 +16,7 @@ from lvheng.access.models import User, append_event
 from lvheng.access.roles import Owner, Permission, may
 from lvheng.core.period import Period
 from lvheng.core.problem import Problem, ProblemError
-from lvheng.filing import content, forms
+from lvheng.filing import content, forms, rules
 from lvheng.filing.models import Answer, Attachment, Body, Extension, Filing, FilingVersion, step
 from lvheng.filing.rules import REOPENED
 
@@ -296,6 +296,10 @@ def answer(
             "answer.reason", "理由过短", got=reason.strip(), wanted="说明原因，不少于4个字", fix="写清原因后再保存。"
         )
     version = draft_of(filing, by)
+    if not _is_asked(filing, version, check, cell):
+        raise refuse(
+            "answer.check", "现有内容没有这条审核提示，不需要说明", got=check[:40], wanted="审核提示中列出的事项", fix="刷新页面，对列出的提示作说明。"
+        )  # fmt: skip
     proof = None
     if evidence is not None and (proof := Attachment.objects.filter(filing=filing, pk=evidence).first()) is None:
         raise refuse("answer.evidence", "没有这个附件", fix="先上传附件。")
@@ -309,6 +313,12 @@ def answer(
     )  # fmt: skip
     note(filing, "answer", by, reason.strip())
     return made
+
+
+def _is_asked(filing: Filing, version: FilingVersion, check: str, cell: tuple[str, str, str]) -> bool:
+    """Whether the checks have this to say about the draft, answered already or not."""
+    found = content.findings(filing, content.form_of(filing), forms.load(version.data) or {})
+    return any((p.check, p.sheet, p.key, p.column) == (check, *cell) for p in found if p.check)
 
 
 @transaction.atomic
@@ -337,6 +347,7 @@ def ask_extension(user: User, filing_id: int, until: date, reason: str) -> Exten
             wanted=f"晚于{filing.due:%Y-%m-%d}",
             fix="改选日期。",
         )
+    within_longest(filing, until)
     if not reason.strip():
         raise refuse("extension.reason", "申请延期需要写明事由", fix="填写事由。")
     if filing.extensions.filter(state="asked").exists():
@@ -346,3 +357,12 @@ def ask_extension(user: User, filing_id: int, until: date, reason: str) -> Exten
     )
     note(filing, "extension_ask", by, f"申请延至{until:%Y年%-m月%-d日}：{reason.strip()}")
     return made
+
+
+def within_longest(filing: Filing, until: date) -> None:
+    """Raises ProblemError for a deadline beyond what may be granted, however often it is asked for."""
+    last = rules.latest_extension(content.form_of(filing).due(filing.when))
+    if until > last:
+        raise refuse(
+            "extension.longest", "延期过长", got=f"{until:%Y-%m-%d}", wanted=f"不晚于{last:%Y-%m-%d}（原报送期限后{rules.LONGEST_EXTENSION}天）", fix="改选日期。"
+        )  # fmt: skip

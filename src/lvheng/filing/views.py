@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import date
 from functools import wraps
@@ -219,7 +218,7 @@ def save(request: HttpRequest, pk: int) -> HttpResponse:
     """Autosave of the grid: JSON in, the findings for the cells out. What cannot be saved is said, not lost."""
     try:
         it = mine(request, pk)
-        given = json.loads(request.body)
+        given = content.read_json(request.body)
         pages = (given.get("shown") or {}) if isinstance(given, dict) else None
         if not isinstance(pages, dict) or not isinstance(given.get("edits"), int):
             raise refuse("draft.shape", "草稿的内容无法识别", fix="刷新页面后再填。")

@@ -117,7 +117,7 @@ def progress(
 
 @click.command("explain")
 @click.argument("target")
-@click.option("--region", default="", help="地区代码或名称，默认为全市。")
+@click.option("--region", default="", help="地区代码或名称，默认为全市；也可为用能单位的代码或全称。")
 @click.option(
     "--period", "period_text", default="", help="期间，如 2023、2023-06YTD、2023年1—6月；默认为目标的最近数据期。"
 )
@@ -140,8 +140,13 @@ def explain(
     from lvheng.observations.report import headline
 
     look = view.current(plan_id)
-    where = look.plan.regions.find(region) if region else None
+    unit = look.unit(region) if region else None
+    where = look.plan.regions.find(region) if region and unit is None else None
     standing = None
+    if unit is not None and target in look.plan.target_by_id:
+        raise ProblemError(
+            Problem("explain.unit_target", "目标没有分到用能单位", got=f"{target} {unit.name}", wanted="指标代码，如energy_use", fix="改用指标代码，或改选地区。")
+        )  # fmt: skip
     if target in look.plan.target_by_id:
         standing = look.standing(target, where.code if where else None)
         indicator, where = standing.target.indicator, standing.region
@@ -157,10 +162,12 @@ def explain(
         period = Period.parse(period_text)
     elif standing is not None and standing.period is not None:
         period = standing.period
+    elif unit is not None and (last := unit.latest(indicator)):
+        period = last
     else:
         span = look.data_years(indicator)
         period = Period.of_year(span[1] if span else look.plan.header.last_year)
-    node = look.explain(indicator, where.code, period, item)
+    node = unit.explain(indicator, period, item) if unit else look.explain(indicator, where.code, period, item)
     if as_json:
         click.echo(json.dumps(node.as_dict(depth), ensure_ascii=False, indent=2))
         return

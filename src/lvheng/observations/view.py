@@ -11,7 +11,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from lvheng.core.explain import Cell, Explainer, Node
@@ -124,6 +125,49 @@ def variables_of(catalogue: Catalogue) -> list[Variable]:
     ]  # fmt: skip
 
 
+class UnitExplainer(Explainer):
+    """The figures of one unit: what it filed itself first, else what its figures give by the formula."""
+
+    def __init__(
+        self,
+        model: Model,
+        name: str,
+        cells: Mapping[tuple[str, str, str, str], Cell],
+        items: Mapping[str, tuple[str, ...]],
+    ):
+        super().__init__(
+            model,
+            lambda code, unit, period, item: cells.get((code, unit, period.code, item)),
+            items=lambda dimension, unit, period: items.get(dimension, ()),
+        )
+        self.name = name
+
+    def named(self, region: str) -> str:
+        return self.name
+
+    def _resolve(self, variable: Variable, region: str, period: Period, item: str) -> Node:
+        filed = self._observed(variable, region, period, item)
+        return filed if filed.value is not None else super()._resolve(variable, region, period, item)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit's own figures in a view."""
+
+    code: str
+    name: str
+    cells: Mapping[tuple[str, str, str, str], Cell]
+    explainer: UnitExplainer
+
+    def latest(self, indicator: str) -> Period | None:
+        """The last period for which it has a figure, the longest that ends then."""
+        periods = [Period.parse(period) for code, _unit, period, _item in self.cells if code == indicator]
+        return max(periods, key=lambda p: (p.end, -p.start.toordinal()), default=None)
+
+    def explain(self, indicator: str, period: Period, item: str = "") -> Node:
+        return self.explainer(indicator, self.code, period, item)
+
+
 class View:
     """See the module. Computed lazily and remembered; share one instance between threads for reading."""
 
@@ -151,23 +195,25 @@ class View:
         self._explain = Explainer(self.model, self._lookup)
 
     # --- data ---------------------------------------------------------------------------------
-    def _read(self) -> tuple[dict[tuple[str, str, str, str], Cell], dict[str, tuple[str, ...]]]:
-        """Latest figures of regions as of the position, and the items of each dimension."""
+    def _read(
+        self, subject: int | None = None
+    ) -> tuple[dict[tuple[str, str, str, str], Cell], dict[str, tuple[str, ...]]]:
+        """Latest figures of regions, or of one subject, as of the position, and the items of each dimension."""
         sources = {
             pk: (str(doc), doc.confidence, doc.synthetic) for pk, doc in SourceDocument.objects.in_bulk().items()
         }
         sql = (
             "SELECT o.indicator, s.code, o.period, o.item, o.mantissa, o.scale, o.unit, o.id, o.vintage, o.quality, o.source_id, o.posting_id "
             f"FROM {Observation._meta.db_table} o JOIN {Subject._meta.db_table} s ON s.id = o.subject_id "
-            "WHERE s.kind = 'region' AND o.posting_id <= %s ORDER BY o.vintage"
+            f"WHERE {'s.kind = %s' if subject is None else 's.id = %s'} AND o.posting_id <= %s ORDER BY o.vintage"
         )  # fmt: skip
         cells: dict[tuple[str, str, str, str], Cell] = {}
         items: dict[str, set[str]] = {}
         with connection.cursor() as cursor:
-            cursor.execute(sql, [self.position])
+            cursor.execute(sql, ["region" if subject is None else subject, self.position])
             for (
                 indicator,
-                subject,
+                code,
                 period,
                 item,
                 mantissa,
@@ -179,7 +225,7 @@ class View:
                 source,
                 posting,
             ) in cursor.fetchall():
-                key = (indicator, subject, period, item)
+                key = (indicator, code, period, item)
                 if mantissa is None:
                     cells.pop(key, None)
                     continue
@@ -198,6 +244,16 @@ class View:
         """The value and what it is made of; raises ProblemError on an unknown indicator."""
         with self._lock:
             return self._explain(indicator, region, period, item)
+
+    def unit(self, text: str) -> Unit | None:
+        """A unit by code, or by its name where only one has it; None when there is none."""
+        word = text.strip()
+        found = list(Subject.objects.filter(Q(code=word) | Q(name=word), kind="unit")[:2])
+        exact = next((s for s in found if s.code == word), found[0] if len(found) == 1 else None)
+        if exact is None:
+            return None
+        cells, items = self._read(exact.pk)
+        return Unit(exact.code, exact.name, cells, UnitExplainer(self.model, exact.name, cells, items))
 
     def value(self, indicator: str, region: str, period: Period, item: str = "") -> Decimal | None:
         return self.explain(indicator, region, period, item).value
