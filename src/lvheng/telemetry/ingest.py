@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +176,7 @@ class Decoder:
         self.clock = clock or Clock()
         self.records = 0
         self._own: set[str] = set()
+        self.failing: dict[str, str] = {}  # streams whose last step failed, and of what
         self.refused: dict[str, Problem] = {}  # streams that another journal's are in the lake under the name of
         self._kernel: Any = None
         if compiled:
@@ -210,8 +213,23 @@ class Decoder:
         return False
 
     def step(self) -> int:
-        """Decode one stretch of every stream; returns the number of records moved."""
-        return sum(self._step(stream) for stream in journal.streams(self.journal_root) if self._mine(stream))
+        """Decode one stretch of every stream; returns the number of records moved.
+
+        A stream that fails does not hold up the others: it is logged, and its error raised once nothing else moves.
+        """
+        moved, failure = 0, None
+        for stream in journal.streams(self.journal_root):
+            try:
+                moved += self._step(stream) if self._mine(stream) else 0
+                self.failing.pop(stream, None)
+            except Exception as error:
+                failure = failure or error
+                if self.failing.get(stream) != repr(error):
+                    self.failing[stream] = repr(error)
+                    log.exception("原始日志%s未能解入数据湖，稍后再试", stream)
+        if failure is not None and not moved:
+            raise failure
+        return moved
 
     def run(self) -> int:
         """Decode until nothing is left."""
@@ -235,6 +253,8 @@ class Decoder:
             following = path.with_name(f"{segment + 1:08d}.lvj")
             if not following.exists():
                 return 0
+            if position > path.stat().st_size:
+                log.error("%s", short(stream, path, position))
             rest = [b for b in journal.salvage(path) if b.start >= end]
             if not rest:
                 self._reach(stream, segment + 1, 0)
@@ -264,7 +284,13 @@ class Decoder:
     ) -> tuple[pa.Table, pa.Table, Counter[tuple[str, str]]]:
         """Values, packets and alarms of some blocks of the segment ``place``; nothing is written."""
         decode = decode_plain if self._kernel is None else self._kernel.decode_blocks
-        return decode(place, blocks, self.registry, self.clock)
+        try:
+            return decode(place, blocks, self.registry, self.clock)
+        except (OSError, sqlite3.Error):  # of the machine, not of the data
+            raise
+        except Exception:
+            log.exception("原始日志%s中有不能解码的记录，改为逐条解码", place)
+            return decode_singly(place, [r for b in blocks for r in b], self.registry, self.clock)
 
 
 def checkpoint(lake: Lake, stream: str) -> dict[str, Any]:
@@ -280,6 +306,28 @@ def reach(lake: Lake, stream: str, segment: int, position: int, of: str) -> None
     lake.store.write(
         f"checkpoint/{stream}.json", json.dumps({"segment": segment, "position": position, "journal": of}).encode()
     )
+
+
+def short(stream: str, path: Path, position: int) -> Problem:
+    return Problem(
+        "telemetry.journal.short", "原始日志比已解入数据湖的部分短，其末尾已被截去", place=Place(file=f"{stream}/{path.name}"),
+        got=f"{path.stat().st_size}字节", wanted=f"至少{position}字节", fix="请从备份恢复该文件；截去的部分只存于数据湖",
+    )  # fmt: skip
+
+
+def beyond(journal_root: Path, lake: Lake) -> list[Problem]:
+    """Streams of this journal whose place reached in the lake lies behind the end of its segment."""
+    problems = []
+    for stream in journal.streams(journal_root):
+        at = checkpoint(lake, stream)
+        path = Path(journal_root) / stream / f"{at.get('segment', 0):08d}.lvj"
+        if (
+            path.exists()
+            and at.get("journal") == journal_id(journal_root, stream)
+            and at["position"] > path.stat().st_size
+        ):
+            problems.append(short(stream, path, at["position"]))
+    return problems
 
 
 def journal_id(journal_root: Path, stream: str) -> str:
@@ -308,6 +356,31 @@ def decode_plain(
     for block in blocks:
         for record in block:
             add_record(batch, record, registry, place, clock)
+    return (*batch.tables(), batch.alarms)
+
+
+def decode_singly(
+    place: str, records: Sequence[journal.Record], registry: Registry, clock: Clock
+) -> tuple[pa.Table, pa.Table, Counter[tuple[str, str]]]:
+    """The same where decoding some record fails: that one is quarantined as ``undecodable``, the others are decoded."""
+    batch = Batch()
+    try:
+        for record in records:
+            add_record(batch, record, registry, place, clock)
+        return (*batch.tables(), batch.alarms)
+    except (OSError, sqlite3.Error):
+        raise
+    except Exception:
+        if len(records) > 1:
+            half = len(records) // 2
+            one, two = (decode_singly(place, part, registry, clock) for part in (records[:half], records[half:]))
+            values, packets = (pa.concat_tables([one[n], two[n]]).unify_dictionaries() for n in (0, 1))
+            return values, packets, one[2] + two[2]
+    (record,) = records
+    log.error("原始日志%s第%d字节的记录不能解码，已隔离", place, record.position)
+    batch = Batch()
+    where = (place, record.position, record.connection)
+    _packet_row(batch, None, "rejected", ["undecodable"], local_time(record.micros), where)
     return (*batch.tables(), batch.alarms)
 
 
@@ -370,15 +443,21 @@ def reject_reason(raw: bytes) -> str:
     return first.problem.code.removeprefix("hj212.") if isinstance(first, hj212.Reject) else "noise"
 
 
+def _newest(paths: Sequence[Path], most: int = 256 << 20) -> Sequence[Path]:
+    """The last segments, in order, of at most so many bytes, but one at least."""
+    sizes = accumulate(p.stat().st_size for p in reversed(paths))
+    return paths[len(paths) - max(1, sum(size <= most for size in sizes)) :] if paths else paths
+
+
 def recent(
     journal_root: Path, mn: str, dialect: hj212.Dialect, most: int = 500
 ) -> tuple[list[hj212.Packet], list[hj212.Reject]]:
-    """The last packets of a device and its rejected stretches, from the newest segment of each stream."""
+    """The last packets of a device and its rejected stretches, from the newest segments of each stream."""
     packets: list[hj212.Packet] = []
     rejects: list[hj212.Reject] = []
     mark = f"MN={mn};".encode()
     for stream in journal.streams(journal_root):
-        for path in journal.segments(journal_root, stream)[-1:]:
+        for path in _newest(journal.segments(journal_root, stream)):
             for block in journal.read_blocks(path)[0]:
                 for record in block:
                     if record.kind in (journal.FRAME, journal.REJECT) and mark in record.payload:

@@ -9,8 +9,8 @@ Segment file ``<stream>/<number>.lvj``::
 
 The first block's previous hash is SHA-256 of the segment header, which holds the last hash of the segment before: one
 chain over all segments of a stream. A block that is cut off at the end of the last segment is a torn tail (a crash before
-the sync, so nothing in it was acknowledged): it is cut away on opening. A block that is bad anywhere else is damage: it is
-named, never cut.
+the sync, so nothing in it was acknowledged): on opening it is cut away and kept beside the segment. A block that is bad
+anywhere else is damage: it is named, never cut. A writer begins with a segment of its own, so that no place is used twice.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Journal:
         self._lock = _lock(self.directory)
         self.stream = stream
         self.segment_bytes = segment_bytes
-        self.recovered = 0  # bytes of a torn tail cut away on opening
+        self.recovered = 0  # bytes of a torn tail set aside on opening
         self.damaged: Problem | None = None
         numbers = [int(p.stem) for p in self.directory.glob("*.lvj")]
         self._fd = -1
@@ -87,41 +87,34 @@ class Journal:
         self._size = 0
         self.number = max(numbers, default=0)
         if numbers:
-            self._recover()
+            self._recover()  # and write on in a new segment, see there
 
     def _path(self, number: int) -> Path:
         return self.directory / f"{number:08d}.lvj"
 
     def _recover(self) -> None:
-        """Open the last segment, cut a torn tail; a segment whose very header is torn is begun again."""
+        """Find the hash to go on from; a torn tail is set aside and cut.
+
+        No segment of an earlier life is written to again: a reader may have gone past the place where it ends now.
+        """
         path = self._path(self.number)
         data = path.read_bytes()
         header = _segment_header(data)
-        if header is None:
-            self._last = _last_hash(self._path(self.number - 1)) if self.number > 1 else b"\0" * 32
-            self.recovered = len(data)
-            path.unlink()
-            self.number -= 1
+        end = header[0] if header else 0
+        self._last = hashlib.sha256(data[:end]).digest() if header else _hash_before(path)
+        for block in _blocks(data, end):
+            self._last, end = _hash_at(data, block), block.body_start + len(block.body) + 32
+        if end == len(data):
             return
-        end, last = header[0], hashlib.sha256(data[: header[0]]).digest()
-        good = [(end, last), *((b.body_start + len(b.body) + 32, _hash_at(data, b)) for b in _blocks(data, header[0]))]
-        end, last = good[-1]
-        rest = data[end:]
-        if rest and (later := _next_block(data, end + 1)) is not None:
-            # Damage, not a tear: the file stays as it is, writing goes on in a new segment.
-            self.damaged = damage(self.stream, path, end)
-            while later is not None:
-                last = _hash_at(data, later)
-                later = _next_block(data, later.body_start + len(later.body) + 32)
-            self._last = last
+        later = _next_block(data, end)
+        if later is None:
+            cut(path, end)
+            self.recovered = len(data) - end
             return
-        self._fd = os.open(path, os.O_RDWR)
-        if rest:
-            self.recovered = len(rest)
-            os.ftruncate(self._fd, end)
-            os.fdatasync(self._fd)
-        os.lseek(self._fd, end, os.SEEK_SET)
-        self._size, self._last = end, last
+        self.damaged = damage(self.stream, path, end)  # not a tear: the file stays as it is
+        while later is not None:
+            self._last = _hash_at(data, later)
+            later = _next_block(data, later.body_start + len(later.body) + 32)
 
     def _open_next(self) -> None:
         number = self.number + 1
@@ -244,8 +237,29 @@ def _next_block(data: bytes, at: int) -> Block | None:
     return None
 
 
+def cut(path: Path, end: int) -> None:
+    """Cut a segment at byte ``end``; what was behind it is kept beside it as ``<segment>.torn-<end>``."""
+    with path.open("r+b") as handle:
+        handle.seek(end)
+        with path.with_name(f"{path.name}.torn-{end}").open("ab") as aside:
+            aside.write(handle.read())
+            aside.flush()
+            os.fsync(aside.fileno())
+        _sync_directory(path.parent)
+        handle.truncate(end)
+        os.fsync(handle.fileno())
+
+
+def _hash_before(path: Path) -> bytes:
+    """The last hash of the segments before ``path``; empty ones (their header was torn) hold none."""
+    before = [p for p in path.parent.glob("*.lvj") if int(p.stem) < int(path.stem) and p.stat().st_size]
+    return _last_hash(max(before)) if before else _begun_after(path.parent)
+
+
 def _last_hash(path: Path) -> bytes:
     data = path.read_bytes()
+    if not data:
+        return _hash_before(path)
     header = _segment_header(data)
     if header is None:
         raise ProblemError(damage(path.parent.name, path, 0))
@@ -336,6 +350,8 @@ def verify(root: Path, stream: str) -> list[Problem]:
     files = segments(root, stream)
     for index, path in enumerate(files):
         data = path.read_bytes()
+        if not data:
+            continue  # its header was torn, before anything was acknowledged
         header = _segment_header(data)
         if header is None:
             if index < len(files) - 1:

@@ -177,3 +177,10 @@ def test_two_energy_gateways_share_a_lake_by_names_of_their_own(tmp_path, monkey
     with connect(lake.root) as db:
         rows = db.execute("select mn from effective order by mn").fetchall()
     assert rows == [("91350100M0001/0",), ("91350100M0001/1",)]
+
+
+def test_half_a_surrogate_pair_is_no_text():
+    upload = Adapter().read(body(deviceId="D\ud800", data=[{**ITEM, "dataCode": "\udc00"}, ITEM]))
+    assert upload.device == "D?"
+    for item in upload.items:
+        assert "".join((item.enterprise, item.device, item.code, item.text)).encode()

@@ -11,6 +11,7 @@ from lvheng.telemetry.devices import MemoryRegistry
 from lvheng.telemetry.ingest import Decoder, rebuild
 from lvheng.telemetry.journal import FRAME, Journal, pack
 from lvheng.telemetry.lake import Lake, connect
+from lvheng.telemetry.repair import verify
 
 from .support import DEVICE, upload
 
@@ -178,3 +179,103 @@ def test_duplicates_are_counted_and_revisions_kept(tmp_path):
     lake.compact(when.date(), "32")
     assert len(list(lake.root.glob("values/**/*.parquet"))) == 1
     assert state() == ([("40.1", 4, 2)], ["39.0", "40.1"])
+
+
+def test_what_is_cut_is_kept_and_its_place_is_not_used_again(tmp_path):
+    import time
+
+    micros = time.time_ns() // 1000
+    root, lake, registry = tmp_path / "journal", Lake(tmp_path / "lake"), MemoryRegistry([DEVICE])
+
+    def journalled(*minutes):
+        store = Journal(root, "g00")
+        for n in minutes:
+            store.commit([pack(FRAME, micros + n, 1, upload(n * 60)[:-2])])
+        store.close()
+        return store
+
+    journalled(0, 1, 2)
+    Decoder(root, lake, registry).run()
+    (path,) = journal.segments(root, "g00")
+    whole = path.read_bytes()
+    os.truncate(path, len(whole) - 40)  # acknowledged and decoded, then cut
+    assert [p.code for p in verify(root, lake)][-1] == "telemetry.journal.short"
+    again = journalled(3, 4)
+    kept = path.read_bytes()
+    (aside,) = path.parent.glob("*.torn-*")
+    assert again.recovered == len(aside.read_bytes()) > 0
+    assert kept + aside.read_bytes() == whole[:-40]
+    assert [p.code for p in verify(root, lake)] == ["telemetry.journal.short"]
+    Decoder(root, lake, registry).run()
+    with connect(lake.root) as db:
+        assert db.execute("select count(distinct data_time) from effective").fetchone() == (5,)
+
+
+def test_a_header_that_is_spoilt_before_good_blocks_is_damage(tmp_path):
+    (path,) = written(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[3] ^= 1
+    path.write_bytes(data)
+    again = Journal(tmp_path, "g00")
+    assert again.damaged is not None
+    again.commit([pack(FRAME, 1, 1, b"after")])
+    again.close()
+    assert path.read_bytes() == bytes(data)
+    assert payloads(tmp_path) == ["after"]
+
+
+def test_a_record_that_breaks_the_decoder_is_quarantined_alone(tmp_path, monkeypatch, caplog):
+    import time
+
+    micros = time.time_ns() // 1000
+    store = Journal(tmp_path / "journal", "g00")
+    store.commit([pack(FRAME, micros + n, 1, upload(n * 60, value=f"{n}.5")[:-2]) for n in range(12)])
+    store.close()
+    whole = Lake(tmp_path / "whole")
+    Decoder(tmp_path / "journal", whole, MemoryRegistry([DEVICE])).run()
+    lake = Lake(tmp_path / "lake")
+    with monkeypatch.context() as patch:
+        from lvheng.telemetry import ingest
+
+        real = ingest.add_frame
+
+        def break_on(batch, raw, *rest):
+            if b"=7.5" in raw:
+                batch.values["mn"].append("half a row")
+                raise AssertionError("a defect")
+            return real(batch, raw, *rest)
+
+        patch.setattr(ingest, "add_frame", break_on)
+        assert Decoder(tmp_path / "journal", lake, MemoryRegistry([DEVICE])).run() == 12
+    assert "已隔离" in caplog.text
+    with connect(lake.root) as db:
+        assert db.execute("select count(*) from lake_packets where findings = 'undecodable'").fetchone() == (1,)
+        rest = db.execute("select data_time, value_text from effective order by all").fetchall()
+    with connect(whole.root) as db:
+        every = db.execute("select data_time, value_text from effective order by all").fetchall()
+    assert rest == [r for r in every if r[1] != "7.5"]
+    assert len(rest) == 11
+
+
+def test_a_stream_that_fails_does_not_stop_the_others(tmp_path, monkeypatch):
+    import time
+
+    micros = time.time_ns() // 1000
+    for stream in ("g00", "g01"):
+        store = Journal(tmp_path / "journal", stream)
+        store.commit([pack(FRAME, micros, 1, upload(0)[:-2])])
+        store.close()
+    decoder = Decoder(tmp_path / "journal", Lake(tmp_path / "lake"), MemoryRegistry([DEVICE]))
+    real = decoder._step
+
+    def step(stream):
+        if stream == "g00":
+            raise ValueError("broken")
+        return real(stream)
+
+    monkeypatch.setattr(decoder, "_step", step)
+    assert decoder.step() == 1
+    with pytest.raises(ValueError, match="broken"):
+        decoder.step()
+    monkeypatch.undo()
+    assert decoder.step() == 1

@@ -125,3 +125,65 @@ def test_equal_on_mutations():
         size = min(left, 5000)
         compare([mutate(rng, rng.choice(sources)) for _ in range(size)], rng.choice([OPEN, CLOSED]))
         left -= size
+
+
+def framed(seg):
+    return b"##%04d%s%04X" % (len(seg), seg, hj212.crc(seg))
+
+
+HEAD = b"QN=20260601000000001;ST=32;CN=2051;PW=123456;MN=010000A8900016F000169DC0;Flag=%d;CP=&&"
+
+
+@pytest.mark.parametrize("flag", [1, 5, 9])
+def test_numbers_wider_than_the_standards_are_rejected_alike(flag):
+    texts = ["9" * 400, "9" * 15, "9" * 14, "9" * 14 + ".99", "9" * 14 + ".999", "-" + "9" * 15, "1" + "0" * 14, "+" + "9" * 20,
+             "0." + "1" * 30, "00000000000000040.1", "-" + "9" * 14 + ".5"]  # fmt: skip
+    frames = [
+        framed(
+            HEAD % flag
+            + b"DataTime=20260601000000;w01018-Avg=%s,w01018-Flag=N;w00000-Cou=%s&&" % (t.encode(), u.encode())
+        )
+        for t in ("40.1", *texts)
+        for u in ("10.5", *texts)
+    ]
+    for _ in range(3):  # the quick way needs to have met the shape
+        values, found, _ = compare(frames)
+    for row in values.to_pylist():
+        digits = row["value_text"].lstrip("+-0").partition(".")[0]
+        assert (row["value"] is None) == (len(digits) > 14), row
+        assert row["value"] is None or abs(row["value"]) <= 1e14
+    (wide,) = hj212.decode(frames[1] + b"\r\n")
+    assert wide.has("value_rejected")
+    assert "value_rejected" in found["findings"].to_pylist()[1]
+
+
+def test_a_cipher_whose_crc_is_that_of_its_plain_text_is_no_plain_text():
+    from lvheng.telemetry.hj212 import sm4
+
+    key = b"0123456789abcdef"
+    head = HEAD % 9
+    n, frames, plains = 0, [], []
+    while len(frames) < 3:
+        plain = head + b"DataTime=20260601000000;w01018-Avg=%d.%d,w01018-Flag=N&&" % divmod(n, 10)
+        n += 1
+        cipher = head + sm4.encrypt_area(plain[len(head) : -2], key) + b"&&"
+        if hj212.crc(cipher) == hj212.crc(plain):
+            frames.append(framed(cipher))
+            plains.append(plain)
+    known = MemoryRegistry([Device("010000A8900016F000169DC0", dialect=hj212.Dialect(sm4_key=key))])
+    values, found, _ = compare(frames, known)
+    assert [f"w01018-Avg={t}".encode() in p for t, p in zip(values["value_text"].to_pylist(), plains, strict=True)] == [
+        True
+    ] * 3
+    assert found["findings"].to_pylist() == ["sm4"] * 3
+    values, found, _ = compare(frames)
+    assert values.num_rows == 0
+    assert found["verdict"].to_pylist() == ["invalid"] * 3
+
+
+def test_chinese_in_a_packet_of_2025_is_plain_text():
+    area = "DataTime=20260601000000;w01018-Avg=40.1,w01018-Flag=N;i11001-Info=//中文\t说明//".encode("gbk")
+    values, found, _ = compare([framed(HEAD % 9 + area + b"&&")])
+    assert "40.1" in values["value_text"].to_pylist()
+    assert "text_gbk" in found["findings"].to_pylist()[0]
+    assert "sm4" not in found["findings"].to_pylist()[0]

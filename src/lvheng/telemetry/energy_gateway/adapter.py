@@ -151,7 +151,7 @@ def _at(data: Any, path: str) -> Any:
 def _text(value: Any) -> str:
     if value is _MISSING or value is None or isinstance(value, (dict, list)):
         return ""
-    return str(value).strip()[:200]
+    return str(value).strip()[:200].encode("utf-8", "replace").decode()  # half a surrogate pair is no text
 
 
 def _blocker(name: str, message: str, field: str = "") -> Problem:

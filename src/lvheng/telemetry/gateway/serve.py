@@ -75,7 +75,7 @@ async def _work(plan: Plan, index: int, port: int, ready: Event, parent: int) ->
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     journal = Journal(plan.journal, f"{plan.name}{index:02d}")
     if journal.recovered:
-        log.warning("原始日志%s末尾有%d字节未写完，已截去", journal.stream, journal.recovered)
+        log.warning("原始日志%s末尾有%d字节未写完，已另存后截去", journal.stream, journal.recovered)
     if journal.damaged:
         log.error("%s", journal.damaged)
     registry = plan.registry()
@@ -155,6 +155,10 @@ def decode(plan: Plan, parent: int) -> None:
                 moved = decoder.step()
             except (OSError, sqlite3.Error) as error:
                 log.error("数据湖无法写入，稍后再试：%s", error)
+                moved = 0
+                time.sleep(1.0)
+            except Exception as error:  # the decoder has logged it in full; the other streams must go on
+                log.error("解码未完成，稍后再试：%s", error)
                 moved = 0
                 time.sleep(1.0)
             registry.refresh()

@@ -26,6 +26,7 @@ from lvheng.telemetry.hj212.kernel import (
     UNIT_SUSPECT,
     VALUE_EMPTY,
 )
+from lvheng.telemetry.hj212.packet import INTEGER_DIGITS
 
 intrinsic: Any = extending.intrinsic
 
@@ -573,7 +574,7 @@ def areas(
                 null[rows] = True
                 value[rows] = 0.0
             else:
-                if data[whole] == 48 and p - whole > 1:
+                if (data[whole] == 48 and p - whole > 1) or p - whole > INTEGER_DIGITS:
                     good = False
                     break
                 if p < end and data[p] == 46:

@@ -20,7 +20,17 @@ from lvheng.telemetry.hj212 import checksum as crcs
 from lvheng.telemetry.hj212 import sm4
 from lvheng.telemetry.hj212.dialect import STANDARD, Dialect
 from lvheng.telemetry.hj212.frame import Frame, Framer, Reject
-from lvheng.telemetry.hj212.packet import MEANS, STATED_VERSIONS, Notes, Packet, Value, key_of, parse, parse_time
+from lvheng.telemetry.hj212.packet import (
+    INTEGER_DIGITS,
+    MEANS,
+    STATED_VERSIONS,
+    Notes,
+    Packet,
+    Value,
+    key_of,
+    parse,
+    parse_time,
+)
 from lvheng.telemetry.hj212.tables import tables
 
 _BY_SHAPE = frozenset(
@@ -74,7 +84,7 @@ class _Shape:
                     fraction = {0: r"(\.[0-9]++)?+", 99: r"(?:\.[0-9]++)?+"}.get(
                         known.decimals, rf"(?:\.[0-9]{{1,{known.decimals}}}+([0-9]*+))?+"
                     )
-                    value = f"-?(?:[1-9][0-9]*+|0){fraction}"
+                    value = f"-?(?:[1-9][0-9]{{0,{INTEGER_DIGITS - 1}}}+|0){fraction}"
                     if known.decimals < 99:
                         groups += 1
                         long[groups] = known.sent

@@ -21,6 +21,7 @@ from lvheng.telemetry.hj212.tables import tables
 _END = re.compile(rb"&&([0-9A-Fa-f]{4})(?=\r\n|\n|\r|##|$)")
 _HEX4 = re.compile(rb"[0-9A-Fa-f]{4}")
 _FLAG = re.compile(rb"(?:^|;)Flag=(\d{1,3})(?:;|$)")
+_KEYED = re.compile(rb"[A-Za-z0-9_-]{1,40}=")
 _LITERAL_FRAME = re.compile(rb"([^{}]{0,400}?CP=&&)(\{[^{}]*\}[^{}]{0,15}?)&&([0-9A-Fa-f]{4})", re.DOTALL)
 
 
@@ -206,6 +207,9 @@ class Framer:
         right = crcs.crc_text(seg)
         if sent == right or sent.upper() == right:
             eol = b"\r\n" if buf.startswith(b"\r\n", end) else self._eol(buf, end, final)
+            if not seg.isascii() and _encrypted_like(seg) and not _KEYED.match(seg, seg.find(b"CP=&&") + 5):
+                # one cipher in 256 has the CRC of its plain text, but does not begin as a data area does
+                return Frame(self.offset + start, buf[start:end], seg, sent, eol, "", True), False
             return Frame(self.offset + start, buf[start:end], seg, sent, eol), False
         value = int(sent, 16) if _HEX4.fullmatch(sent) else -1
         if value >= 0 and self._crc != "hj212" and crcs.VARIANTS[self._crc](seg) == value:

@@ -19,7 +19,9 @@ from lvheng.telemetry.hj212.findings import CATALOGUE, finding
 from lvheng.telemetry.hj212.frame import Frame
 from lvheng.telemetry.hj212.tables import load_document, tables
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+INTEGER_DIGITS = 14
+"""Most digits before the point: N14.2 is the widest type of HJ 212-2017."""
+_NUMBER = re.compile(rf"-?(?:0|[1-9][0-9]{{0,{INTEGER_DIGITS - 1}}})(?:\.[0-9]+)?")
 _LENIENT = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)\s*", re.ASCII)
 _COMMA_PARAM = re.compile(r",(?:BeginTime|EndTime|SystemTime|DataTime|PolId|CstartTime|C[tT]ime|VaseNo|ReCount)=")
 _TOKEN = re.compile(r"(?://.*?//|[^;,])+", re.DOTALL)
@@ -166,8 +168,8 @@ def number(text: str) -> tuple[float | None, str]:
         return float(text), ""
     if not text.strip():
         return None, "value_empty"
-    if _LENIENT.fullmatch(text):
-        return float(text), "value_form"
+    if _LENIENT.fullmatch(text) and abs(value := float(text)) < 10.0**INTEGER_DIGITS:
+        return value, "value_form"
     return None, "value_rejected"
 
 
