@@ -363,6 +363,12 @@ def simulate_command(
 ) -> None:
     from lvheng.telemetry import simulate
 
+    if outlets:
+        try:
+            with_django(_has_register)()
+        except ProblemError as error:
+            _fail(error)
+            return
     now = local_time(time.time_ns() // 1000)
     end = now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
     start = end - timedelta(hours=hours)
@@ -382,6 +388,20 @@ def simulate_command(
         with_django(lambda: _place([g.mn for g in fleet]))()
     if report.unanswered:
         raise SystemExit(1)
+
+
+def _has_register() -> None:
+    """Raises ProblemError where this home has no database to hold outlets: asked before anything is sent."""
+    from django.db import DatabaseError
+
+    from lvheng.telemetry.models import Outlet
+
+    try:
+        Outlet.objects.exists()
+    except DatabaseError:
+        raise ProblemError(
+            Problem("telemetry.simulate.database", "本站还没有数据库，不能建立排口；未发送数据", fix="先运行 lvheng run --no-serve 建立，或不加 --outlets")
+        ) from None  # fmt: skip
 
 
 def _place(mns: list[str]) -> None:

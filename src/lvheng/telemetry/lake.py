@@ -26,7 +26,8 @@ VALUES
 
 A reception is (day, st, journal, position, seq): one row, whatever files it stands in. The key of a value is (mn, st, cycle,
 code, suffix, data_time). The same key with the same text and flag is a duplicate (counted); with another, a revision: all are
-kept, the one received last is effective. Read through :func:`connect`, which gives the views ``lake_values`` (every
+kept, the one received last is effective. A packet sent again (same QN, text and flag) is a duplicate also when a revision came
+between: it counts as received when it first was, and undoes nothing. Read through :func:`connect`, which gives the views ``lake_values`` (every
 reception), ``effective`` (one row a key, with ``revisions`` and ``received``), ``revised`` (all rows of keys with more than
 one text), ``lake_packets`` and ``incomplete`` (split packets, joined by mn, st, cn, data_time and pnum, of which parts are
 missing; parts are decoded and stored one by one).
@@ -323,10 +324,12 @@ def connect(root: Path | str) -> duckdb.DuckDBPyConnection:
     db.execute(
         f"""
         create view effective as
-        select * from (
+        select * exclude (again) from (
             select *, count(*) over (partition by {_KEY}) as received,
-                count(distinct value_text || chr(31) || flag) over (partition by {_KEY}) as revisions
+                count(distinct value_text || chr(31) || flag) over (partition by {_KEY}) as revisions,
+                row_number() over (partition by {_KEY}, qn, value_text, flag order by recv_time, journal, position, seq) as again
             from ({once}))
+        where again = 1 or qn = ''
         qualify row_number() over (partition by {_KEY} order by recv_time desc, journal desc, position desc, seq desc) = 1
         """
     )

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Collection, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -432,8 +432,10 @@ def close_again(
 
 
 def _month_of(month: str) -> Period:
-    period = Period.parse(month)
-    if period.kind is not Kind.MONTH:
+    period: Period | None = None
+    with suppress(ProblemError):
+        period = Period.parse(month)
+    if period is None or period.kind is not Kind.MONTH:
         raise ProblemError(Problem("telemetry.close.month", "只能按月关账", got=month, wanted="如2026-06"))
     return period
 

@@ -121,6 +121,17 @@ def test_exchange(begin, slots, data):
     assert series.spans[at].kind == "exchanged"
 
 
+@pytest.mark.parametrize(
+    ("bound", "kinds", "amounts"),
+    [(50_000, ["exchanged", "measured"], [1, 2]), (501, ["measured", "exchanged"], [1, 2])],
+)
+def test_an_exchange_at_the_moment_of_a_reading_goes_by_whose_reading_it_is(bound, kinds, amounts):
+    readings = [(START, Decimal(500)), (START + STEP, Decimal(bound)), (START + 2 * STEP, Decimal(50_002))]
+    series = consumption(readings, STEP, Meter(), [Exchange(START + STEP, Decimal(501), Decimal(50_000))])
+    assert [s.kind for s in series.spans] == kinds
+    assert [s.amount for s in series.spans] == amounts
+
+
 def test_a_drop_without_explanation_is_unknown_not_zero():
     series = consumption([(START, Decimal(500)), (START + STEP, Decimal(3))], STEP)
     assert [(s.kind, s.amount) for s in series.spans] == [("reset", None)]

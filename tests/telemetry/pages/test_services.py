@@ -96,6 +96,12 @@ def test_marks_are_append_only_and_withdrawn_with_a_reason(outlet: Outlet) -> No
     assert services.marks_table(JUNE.date(), JUNE.date()).num_rows == 0
 
 
+@pytest.mark.parametrize("period", ["abc", "2026", "2026-Q1"])
+def test_only_a_month_is_closed_and_that_is_said(period: str) -> None:
+    with pytest.raises(ProblemError, match="只能按月关账"):
+        services.close_month(period, by="市级")
+
+
 def test_a_month_is_closed_recorded_and_reproduced(
     outlet: Outlet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from lvheng.core.engine import DuckDB, connect
 from lvheng.core.problem import ProblemError
+from lvheng.telemetry.lake import connect as lake_views
 from lvheng.telemetry.validity.run import MARKS, Done, read, roll_up
 
 from .support import GAS, RULES, START, WATER, value, write
@@ -59,6 +60,26 @@ def test_amount_of_an_hour_is_mean_times_flow_and_the_mean_is_converted(tmp_path
     assert second["converted"] == 80_000_000
     assert second["mean"] == 60_000_000
     assert first["judged"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_packet_sent_again_does_not_undo_a_revision(tmp_path: Path, engine: str) -> None:
+    said = []
+    for n, (number, qn) in enumerate([(40.0, "1"), (45.0, "2"), (40.0, "1")]):
+        for row in gas_minutes(60, nox=number):
+            said.append({**row, "qn": qn, "recv_time": row["recv_time"] + timedelta(minutes=n), "position": len(said)})
+    late = [{**row, "position": -n} for n, row in enumerate(gas_minutes(60, START + timedelta(hours=1), 41.0), 1)]
+    lake = write(tmp_path / "lake", said + late)
+    run(lake, tmp_path / "out", engine=engine)
+    assert [h["mean"] for h in rows(tmp_path / "out", "hours")[:2]] == [45_000_000, 41_000_000]
+    with lake_views(lake) as db:
+        found = db.execute(
+            "select distinct value_text, received, revisions from effective where code = 'a21002' order by all"
+        )
+        assert found.fetchall() == [("41.0", 1, 1), ("45.0", 3, 2)]
+    back = [{**row, "qn": "3" if row["position"] >= 360 else row["qn"]} for row in said]  # said anew: a revision
+    run(write(tmp_path / "lake2", back), tmp_path / "out2", engine=engine)
+    assert rows(tmp_path / "out2", "hours")[0]["mean"] == 40_000_000
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -7,7 +7,8 @@ A slot's consumption is the difference of the register at its two bounds. The ru
 2. A drop of the register is a *roll-over* when the meter's capacity is known, the reading before lies within ``roll_share`` of
    the capacity from the top and the one after within ``roll_share`` from zero: consumption = capacity − before + after.
 3. A recorded *exchange* (time, final reading of the old meter, first of the new) splits the difference:
-   (final − before) + (after − first).
+   (final − before) + (after − first). One at the very moment of a reading belongs to the slot after, unless that reading is
+   the new meter's first: then the change is over and belongs to the slot before.
 4. A drop without either is a *reset*: what was consumed between the two readings is unknown. The span holds no number and is
    reported for a person to settle.
 5. A difference above ``limit`` per hour (the most the connection can carry) is *over_limit*: the number is kept out, the span
@@ -19,7 +20,7 @@ So Σ slots + Σ gaps equals the sum of the register's steps over all spans that
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -110,7 +111,7 @@ def consumption(
             refused.append((when, register))
             continue
         kept.setdefault(when, register)
-    changes = sorted(exchanges, key=lambda e: e.at)
+    changes = sorted((_settled(e, kept) for e in exchanges), key=lambda e: e.at)
     at = 0
     spans = []
     for (start, before), (end, after) in pairwise(kept.items()):
@@ -123,6 +124,13 @@ def consumption(
             n += 1
         spans.append(_span(start, before, end, after, within, step, meter))
     return Series(tuple(spans), tuple(refused), step)
+
+
+def _settled(change: Exchange, kept: dict[datetime, Decimal]) -> Exchange:
+    """A change at the moment of a reading that is the new meter's already, put just before it."""
+    if kept.get(change.at) == change.first != change.final:
+        return replace(change, at=change.at - timedelta.resolution)
+    return change
 
 
 def _span(

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 import narwhals as nw
 import pyarrow as pa
 
+from lvheng.telemetry.validity.rollup import last_said
+
 _HOUR = timedelta(hours=1)
 _BEGIN = datetime(1970, 1, 1)  # noqa: DTZ001 wall time
 _RANK = {"not_judged": 0, "invalid": 1, "stop": 2}
@@ -21,9 +23,7 @@ def results(values: nw.LazyFrame, series: nw.LazyFrame) -> nw.LazyFrame:
         nw.col("value").is_in([PASSED, FAILED])
     )
     mine = series.filter((nw.col("medium") == "water") & (nw.col("kind") == "value")).select("series", "mn", "code")
-    found = found.unique(
-        subset=["mn", "code", "data_time"], keep="last", order_by=["recv_time", "journal", "position", "seq"]
-    )
+    found = last_said(found, ["mn", "code", "data_time"])
     return found.join(mine, on=["mn", "code"], how="inner").select("series", "data_time", "value")
 
 

@@ -13,6 +13,30 @@ from lvheng.telemetry.validity.state import READINGS, corrected
 
 _VALID, _STOP = STATES["valid"], STATES["stop"]
 _KEY = ["mn", "code", "data_time"]
+_PACKET = ["mn", "data_time"]
+RECEIVED = ["recv_time", "journal", "position", "seq"]
+
+
+def often(values: nw.LazyFrame) -> nw.LazyFrame:
+    """Minutes that a device has sent at least three packets of (mn, data_time): only there can a packet sent again come after a
+    revision. Every packet has a first row, so that few rows are looked at."""
+    first = values.filter((nw.col("cycle") == "minute") & (nw.col("seq") == 0))
+    return first.group_by(*_PACKET).agg(n=nw.len()).filter(nw.col("n") > 2).select(*_PACKET)
+
+
+def last_said(rows: nw.LazyFrame, key: Sequence[str]) -> nw.LazyFrame:
+    """Of each key the last reception, where a packet sent again (same QN, text and flag) counts as received when it first was.
+
+    Without a QN nothing tells a packet sent again from a revision back to what was said before: it is taken for a revision.
+    """
+    none = nw.col("qn") == ""
+    rows = rows.with_columns(
+        its_journal=nw.when(none).then(nw.col("journal")).otherwise(nw.lit("")),
+        its_position=nw.when(none).then(nw.col("position")).otherwise(nw.lit(-1)),
+    )
+    said = [*key, "qn", "value_text", "flag", "its_journal", "its_position"]
+    first = rows.unique(subset=said, keep="first", order_by=RECEIVED)
+    return first.unique(subset=list(key), keep="last", order_by=RECEIVED)
 
 
 def minutes(
@@ -23,22 +47,25 @@ def minutes(
     late_until: datetime | None = None,
     factors: nw.LazyFrame | None = None,
     weights: Sequence[Parts] = (),
+    doubtful: nw.LazyFrame | None = None,
 ) -> nw.LazyFrame:
     """Lake values of one minute cycle as numbers with a state, each with the flow and oxygen of its minute.
 
     ``values``: the columns of the lake. ``series``: series, mn, code, kind (value, flow, o2), medium, version, flow_code,
     o2_code. ``calendar``: day (date), day_index. Of each key the last reception within the patch window counts; what came
     later changes nothing, unless it came until ``late_until``. ``factors``: :func:`.state.factors`, where any series is to be corrected.
-    ``weights``: :func:`.parts.weights`, series reckoned from what they are made up of. Out: series, minute, value, flow, o2 (micro), state.
+    ``weights``: :func:`.parts.weights`, series reckoned from what they are made up of.
+    ``doubtful``: :func:`often`, None where there is nothing of the kind. Out: series, minute, value, flow, o2 (micro), state.
     """
     on_time = nw.col("recv_time") <= nw.col("data_time") + timedelta(days=rules.patch_days)
     if late_until is not None:
         on_time = on_time | (nw.col("recv_time") <= late_until)
-    rows = (
-        values.filter((nw.col("cycle") == "minute") & (nw.col("suffix") == "Avg"))
-        .filter(on_time)
-        .unique(subset=_KEY, keep="last", order_by=["recv_time", "journal", "position", "seq"])
-    )
+    received = values.filter((nw.col("cycle") == "minute") & (nw.col("suffix") == "Avg")).filter(on_time)
+    if doubtful is None:
+        rows = received.unique(subset=_KEY, keep="last", order_by=RECEIVED)
+    else:
+        most = received.join(doubtful, on=_PACKET, how="anti").unique(subset=_KEY, keep="last", order_by=RECEIVED)
+        rows = nw.concat([most, last_said(received.join(doubtful, on=_PACKET, how="semi"), _KEY).select(*most.columns)])
     readings = None if factors is None else _readings(rows, series, rules)
     if weights:
         rows = with_derived(rows.select(*_KEY, "day", "value", "flag"), weights, rules)

@@ -58,7 +58,21 @@ SERIES = pa.schema(
 )
 OPTIONAL = ("ppm", "actual", "wet", "ambient", "derived")
 MARKS = pa.schema([("series", pa.int32()), ("hour", pa.int32()), ("effect", pa.string())])
-_NEEDED = ("mn", "cycle", "code", "suffix", "data_time", "value", "flag", "recv_time", "journal", "position", "seq")
+_NEEDED = (
+    "mn",
+    "cycle",
+    "code",
+    "suffix",
+    "data_time",
+    "value",
+    "flag",
+    "recv_time",
+    "journal",
+    "position",
+    "seq",
+    "qn",
+    "value_text",
+)
 TABLES = ("hours", "days", "months")
 KEYS = {"hours": ("series", "hour"), "days": ("series", "day"), "months": ("series", "month")}
 HISTORY_MONTHS = 4  # of hours looked at before a period: 2160 valid hours are 90 days
@@ -121,7 +135,7 @@ def scan_values(on: Engine, lake: Path | str, first: date, last: date) -> nw.Laz
     else:
         frame = _remote(on, home.dataset(files), str(home.root)).select(*_NEEDED)
     inside = (nw.col("data_time") >= _moment(first)) & (nw.col("data_time") < _moment(last + timedelta(days=1)))
-    text = [nw.col(c).cast(nw.String) for c in ("mn", "cycle", "code", "suffix", "flag", "journal")]
+    text = [nw.col(c).cast(nw.String) for c in ("mn", "cycle", "code", "suffix", "flag", "journal", "qn", "value_text")]
     stamp = nw.col("data_time").dt.date()
     return frame.filter(inside).with_columns(*text, day=stamp, value=nw.col("value").cast(nw.Float64))
 
@@ -225,8 +239,10 @@ class Frames:
         self.parts = parts.weights(series, rules)
 
     def hours(self, values: nw.LazyFrame, days: pa.Table, late_until: datetime | None = None) -> nw.LazyFrame:
+        often = self.on.keep(rollup.often(values))
+        doubtful = often if self.on.arrow(often.head(1)).num_rows else None
         minutes = rollup.minutes(
-            values, self.series, self.on.load(days), self.rules, late_until, self.state, self.parts
+            values, self.series, self.on.load(days), self.rules, late_until, self.state, self.parts, doubtful
         )
         return self.on.keep(rollup.hours(minutes, self.series, self.rules, self.levels))
 
