@@ -168,6 +168,10 @@ def explain(
         span = look.data_years(indicator)
         period = Period.of_year(span[1] if span else look.plan.header.last_year)
     node = unit.explain(indicator, period, item) if unit else look.explain(indicator, where.code, period, item)
+    if unit and not item and node.value is None and (items := unit.items(indicator, period)):
+        raise ProblemError(
+            Problem("explain.item", "这个指标分项报送，须写明分项", got=f"{indicator} {period.label}", wanted="、".join(items[:20]), fix="加 --item 分项。")
+        )  # fmt: skip
     if as_json:
         click.echo(json.dumps(node.as_dict(depth), ensure_ascii=False, indent=2))
         return

@@ -164,6 +164,10 @@ class Unit:
         periods = [Period.parse(period) for code, _unit, period, _item in self.cells if code == indicator]
         return max(periods, key=lambda p: (p.end, -p.start.toordinal()), default=None)
 
+    def items(self, indicator: str, period: Period) -> list[str]:
+        """The items for which it has a figure of the indicator in the period."""
+        return sorted(i for code, _unit, when, i in self.cells if i and (code, when) == (indicator, period.code))
+
     def explain(self, indicator: str, period: Period, item: str = "") -> Node:
         return self.explainer(indicator, self.code, period, item)
 
