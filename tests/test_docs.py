@@ -92,6 +92,8 @@ def _known(words: list[str]) -> None:
         found = command.get_command(context, words[0])
         assert found is not None, f"no command {words[0]}"
         command, words = found, words[1:]
+    if command.name == "manage":  # Django's own commands and options
+        return
     options = {name for parameter in command.get_params(context) for name in parameter.opts}
     unknown = {word.split("=")[0] for word in words if word.startswith("-")} - options
     assert not unknown, f"{command.name}: {unknown}"

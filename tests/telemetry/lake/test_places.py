@@ -115,6 +115,7 @@ def test_a_store_that_is_away_is_said_in_words(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    journalled(tmp_path / "journal", "g00", minutes(DAY))
     result = CliRunner().invoke(telemetry, ["verify", "--data", str(tmp_path), "--lake", "s3://nowhere/lake"])
     assert result.exit_code == 1
     assert "数据湖无法读写" in result.output
