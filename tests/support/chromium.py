@@ -35,8 +35,24 @@ ARGUMENTS = [
 ]
 # Latin words that a Chinese official reads as such.
 LATIN = {
-    *("tce", "COD", "NH3", "VOCs", "NOx", "SO2", "CO2", "kWh", "MWh", "kPa", "LNG", "LPG", "LED", "GDP", "SM3", "HJ212"),
-    *("PDF", "JSON", "CSV", "xlsx", "XLSX", "docx", "txt", "API", "HTTP", "HTTPS", "UTC", "App", "APP", "Lvheng"),
+    *("tce", "COD", "NH3", "VOCs", "NOx", "SO2", "CO2", "kWh", "MWh", "LNG", "LPG", "LED", "GDP", "SM3", "HJ212"),
+    *(
+        "kPa",
+        "PDF",
+        "JSON",
+        "CSV",
+        "xlsx",
+        "XLSX",
+        "docx",
+        "txt",
+        "API",
+        "HTTP",
+        "HTTPS",
+        "UTC",
+        "App",
+        "APP",
+        "Lvheng",
+    ),
 }
 
 
