@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from PIL import Image
 
 from lvheng.access.models import User
 from lvheng.access.roles import Permission
+from lvheng.core import content as contents
 from lvheng.filing import services
 from lvheng.filing.models import Attachment, ImportJob
 
@@ -56,22 +55,12 @@ def kind_of(raw: bytes) -> str:
 
 
 def path_of(digest: str) -> Path:
-    return Path(settings.HOME) / FOLDER / digest[:2] / digest
+    return contents.path_of(Path(settings.HOME) / FOLDER, digest)
 
 
 def keep(raw: bytes) -> str:
     """Write the content once; returns its SHA-256."""
-    digest = hashlib.sha256(raw).hexdigest()
-    path = path_of(digest)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, fresh = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    return digest
+    return contents.keep(Path(settings.HOME) / FOLDER, raw)
 
 
 def read(digest: str) -> bytes:

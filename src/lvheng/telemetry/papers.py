@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from django.utils import timezone
 from PIL import Image
 
 from lvheng.access.models import append_event
+from lvheng.core import content as contents
 from lvheng.core.period import Kind, Period
 from lvheng.core.problem import Problem, ProblemError
 from lvheng.telemetry import services
@@ -36,8 +35,12 @@ def kind_of(raw: bytes) -> str:
         return ""
 
 
+def _folder() -> Path:
+    return services.data_folder() / "papers"
+
+
 def path_of(digest: str) -> Path:
-    return services.data_folder() / "papers" / digest[:2] / digest
+    return contents.path_of(_folder(), digest)
 
 
 def hand_in(mark: Mark, name: str, raw: bytes, *, by: str, now: datetime | None = None) -> MarkPaper:
@@ -66,16 +69,7 @@ def hand_in(mark: Mark, name: str, raw: bytes, *, by: str, now: datetime | None 
         problems.append(Problem("telemetry.paper.withdrawn", "该标记已撤销，不再接收材料"))
     if problems:
         raise ProblemError(problems)
-    digest = hashlib.sha256(raw).hexdigest()
-    path = path_of(digest)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, fresh = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(fresh).replace(path)
+    digest = contents.keep(_folder(), raw)
     with transaction.atomic():
         made = MarkPaper.objects.create(
             mark=mark, name=Path(name).name[:160] or "材料", size=len(raw), digest=digest, by=by, at=now

@@ -2,18 +2,19 @@
 
 import errno
 import os
+from datetime import timedelta
 
 import pytest
 
 from lvheng.core.problem import ProblemError
-from lvheng.telemetry import journal
+from lvheng.telemetry import hj212, journal
 from lvheng.telemetry.devices import MemoryRegistry
 from lvheng.telemetry.ingest import Decoder, rebuild
 from lvheng.telemetry.journal import FRAME, Journal, pack
 from lvheng.telemetry.lake import Lake, connect
 from lvheng.telemetry.repair import verify
 
-from .support import DEVICE, upload
+from .support import DEVICE, MN, upload
 
 
 def written(root, blocks=5, **more):
@@ -163,10 +164,13 @@ def test_duplicates_are_counted_and_revisions_kept(tmp_path):
     store = Journal(tmp_path / "journal", "g00")
     lake, registry = Lake(tmp_path / "lake"), MemoryRegistry([DEVICE])
     micros, when = time.time_ns() // 1000, now()
-    for n, value in enumerate(["40.1", "40.1", "39.0", "40.1"]):
-        store.commit([pack(FRAME, micros + n * 1000, 1, upload(value=value, when=when)[:-2])])
+
+    def send(n, frame):
+        store.commit([pack(FRAME, micros + n * 1000, 1, frame[:-2])])
         Decoder(tmp_path / "journal", lake, registry).run()
-    store.close()
+
+    for n, value in enumerate(["40.1", "40.1", "39.0", "40.1"]):  # the last is the first packet once more
+        send(n, upload(value=value, when=when))
 
     def state():
         with connect(lake.root) as db:
@@ -175,10 +179,17 @@ def test_duplicates_are_counted_and_revisions_kept(tmp_path):
                 sorted({r[0] for r in db.execute("select value_text from revised").fetchall()}),
             )
 
-    assert state() == ([("40.1", 4, 2)], ["39.0", "40.1"])
+    assert state() == ([("39.0", 4, 2)], ["39.0", "40.1"])
+    factor = ("w01018", {"Rtd": "40.1", "Flag": "N"})
+    later = hj212.make_qn(when + timedelta(seconds=9))  # a packet of its own, not the first sent again
+    send(
+        4, hj212.upload("2011", st="32", mn=MN, data_time=when, factors=[factor], qns=[later], ack=True, pw="123456")[0]
+    )
+    store.close()
+    assert state() == ([("40.1", 5, 2)], ["39.0", "40.1"])
     lake.compact(when.date(), "32")
     assert len(list(lake.root.glob("values/**/*.parquet"))) == 1
-    assert state() == ([("40.1", 4, 2)], ["39.0", "40.1"])
+    assert state() == ([("40.1", 5, 2)], ["39.0", "40.1"])
 
 
 def test_what_is_cut_is_kept_and_its_place_is_not_used_again(tmp_path):
