@@ -11,6 +11,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -75,3 +76,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("未安装 Chromium")
     if item.get_closest_marker("spark") and importlib.util.find_spec("pyspark") is None:
         pytest.skip("未安装 Spark；有 Java 的机器上 make test 会安装")
+
+
+@pytest.fixture
+def fresh_views() -> Iterator[None]:
+    """Positions begin again with every test, so that a view of another test must not be met."""
+    from django.core.cache import cache
+
+    from lvheng.observations import view as views
+
+    views._views.clear()
+    cache.clear()
+    yield
+    views._views.clear()

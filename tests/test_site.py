@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Page
 
-from tests.support.chromium import assert_accessible, assert_calm
+from tests.support.chromium import assert_calm, faults_of
 from tests.support.server import City, Server, running
 
 MOST, FEWEST = 40, 6  # pages walked: of each kind of address one, so these are many
@@ -47,11 +47,7 @@ def walk(page: Page, server: Server) -> Iterator[str]:
 def test_every_page_reached_from_home_is_calm_and_accessible(page: Page, server: Server) -> None:
     faults = []
     for _ in walk(page, server):
-        for check in (assert_calm, assert_accessible):
-            try:
-                check(page)
-            except AssertionError as fault:
-                faults.append(str(fault))
+        faults += faults_of(page)
     assert not faults, "\n\n".join(faults)
 
 

@@ -10,7 +10,7 @@ from django_otp.oath import TOTP
 from playwright.sync_api import Page
 
 from tests.filing.test_walk import sign_in
-from tests.support.chromium import assert_accessible, assert_calm
+from tests.support.chromium import assert_accessible, assert_calm, faults_of
 from tests.support.server import Server
 
 ADMINISTRATION = [
@@ -27,11 +27,7 @@ def test_the_administrators_pages_are_calm(width: str, request: pytest.FixtureRe
     faults = []
     for address in ADMINISTRATION:
         page.goto(server.address + address)
-        for check in (assert_calm, assert_accessible):
-            try:
-                check(page)
-            except AssertionError as fault:
-                faults.append(str(fault))
+        faults += faults_of(page)
     assert not faults, "\n\n".join(faults)
 
 

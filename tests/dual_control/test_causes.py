@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from django.core.cache import cache
 
 from lvheng.core.problem import ProblemError
 from lvheng.core.source import Confidence, Source
@@ -14,17 +13,9 @@ from lvheng.observations import view as views
 from lvheng.observations.services import ensure_source, load_plans
 from lvheng.observations.store import Figure, record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_views")]
 # division → energy of two years (万吨标准煤), value added of two years (亿元); 42 appears with its output
 DIVISIONS = {"31": ((40, 42), (20, 22)), "26": ((24, 18), (10, 11)), "42": ((0, 6), (0, 3))}
-
-
-@pytest.fixture(autouse=True)
-def fresh_views():
-    views._views.clear()
-    cache.clear()
-    yield
-    views._views.clear()
 
 
 def site(*, without=()):

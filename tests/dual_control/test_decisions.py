@@ -10,7 +10,6 @@ from pathlib import Path
 import docx
 import pytest
 from click.testing import CliRunner
-from django.core.cache import cache
 from django.db import DatabaseError, transaction
 
 from lvheng.access.models import User, verify_chain
@@ -27,7 +26,7 @@ from lvheng.observations import view as views
 from lvheng.observations.services import ensure_source, load_plans
 from lvheng.observations.store import Figure, record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_views")]
 LAST = (2023, 2)  # year and quarter of the last figures
 
 
@@ -60,15 +59,6 @@ def fill(*, without=(), growth="6.5"):
             gdp *= Decimal("1.065")
     record(rows, kind="demo", title="测试", by="测试", catalogue=views.catalogue())
     return views.current()
-
-
-@pytest.fixture(autouse=True)
-def fresh_views():
-    """Positions begin again with every test, so that a view of another test must not be met."""
-    views._views.clear()
-    cache.clear()
-    yield
-    views._views.clear()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import docx
 import pytest
-from django.core.cache import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,15 +115,7 @@ def test_charts_are_pictures_with_or_without_data():
 
 
 # --- from the store -----------------------------------------------------------------------------------
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def fresh_views():
-    views._views.clear()
-    cache.clear()
-    yield
-    views._views.clear()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_views")]
 
 
 def fill(last=(2023, 8), gap=()):

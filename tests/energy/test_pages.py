@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from python_calamine import CalamineWorkbook
 
@@ -23,16 +22,7 @@ from lvheng.observations.models import Observation, Subject
 from lvheng.observations.services import ensure_source, load_plans
 from lvheng.observations.store import Figure, record
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def fresh_views():
-    """Positions begin again with every test, so that a view of another test must not be met."""
-    views._views.clear()
-    cache.clear()
-    yield
-    views._views.clear()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fresh_views")]
 
 
 @pytest.fixture

@@ -196,3 +196,14 @@ def assert_accessible(page: Page) -> None:
         for fault in result["violations"]
     ]
     assert not faults, f"{page.url}\n" + "\n".join(faults)
+
+
+def faults_of(page: Page) -> list[str]:
+    """What :func:`assert_calm` and :func:`assert_accessible` find wrong with a page, together."""
+    faults = []
+    for check in (assert_calm, assert_accessible):
+        try:
+            check(page)
+        except AssertionError as fault:
+            faults.append(str(fault))
+    return faults

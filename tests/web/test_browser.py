@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.chromium import DESK, Watch, assert_accessible, assert_calm
+from tests.support.chromium import DESK, Watch, assert_accessible, assert_calm, faults_of
 from tests.support.server import Server
 
 TEXT = Path(__file__).with_name("linjiang.txt")
@@ -35,11 +35,7 @@ def look_through(page: Page, addresses: list[str]) -> None:
     faults = []
     for address in addresses:
         page.goto(address)
-        for check in (assert_calm, assert_accessible):
-            try:
-                check(page)
-            except AssertionError as fault:
-                faults.append(str(fault))
+        faults += faults_of(page)
     assert not faults, "\n\n".join(faults)
 
 

@@ -54,6 +54,21 @@ def page(view: Answer) -> Answer:
     return run
 
 
+def live(view: Answer) -> Answer:
+    """A page for one reader or one moment, never kept; problems become a page that helps."""
+
+    @wraps(view)
+    def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            response = view(request, *args, **kwargs)
+        except ProblemError as error:
+            return problem_page(request, error.problems)
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        return response
+
+    return run
+
+
 def _key(request: HttpRequest) -> str:
     """The cache key, or empty when the answer is for one person or one occasion."""
     asked = request.META.get("QUERY_STRING", "")

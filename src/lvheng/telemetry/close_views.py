@@ -21,7 +21,7 @@ from lvheng.core.problem import Problem, ProblemError
 from lvheng.observations.models import Observation
 from lvheng.shell import words
 from lvheng.shell.context import actor_of
-from lvheng.shell.pages import problem_page, respond
+from lvheng.shell.pages import live, problem_page, respond
 from lvheng.shell.sight import sight_of
 from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
 from lvheng.shell.templatetags.figures import address
@@ -29,7 +29,7 @@ from lvheng.telemetry import services
 from lvheng.telemetry.clock import SHANGHAI
 from lvheng.telemetry.models import Factor, MonthClose, Outlet
 from lvheng.telemetry.validity.judge import Rates, capture_rate
-from lvheng.telemetry.views import denied, live, sees
+from lvheng.telemetry.views import denied, sees
 
 
 def _month(index: int) -> str:

@@ -23,7 +23,7 @@ from lvheng.core.problem import Place, Problem, ProblemError
 from lvheng.observations import view
 from lvheng.shell import words
 from lvheng.shell.context import actor_of
-from lvheng.shell.pages import problem_page, respond
+from lvheng.shell.pages import live, problem_page, respond
 from lvheng.shell.sight import sight_of
 from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
 from lvheng.shell.templatetags.figures import address
@@ -31,7 +31,7 @@ from lvheng.telemetry import hj212, register, services, watch
 from lvheng.telemetry.clock import SHANGHAI
 from lvheng.telemetry.devices import Device
 from lvheng.telemetry.models import MEDIA, Factor, Outlet
-from lvheng.telemetry.views import denied, live, may_register
+from lvheng.telemetry.views import denied, may_register
 
 VERSIONS = (2005, 2017, 2025)
 AMBIENT = (50, 110)  # kPa: from the highest places where people live to the highest pressures measured

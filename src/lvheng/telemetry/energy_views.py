@@ -20,7 +20,7 @@ from lvheng.core.problem import Problem, ProblemError
 from lvheng.observations.models import Subject
 from lvheng.shell import words
 from lvheng.shell.context import actor_of
-from lvheng.shell.pages import problem_page, respond
+from lvheng.shell.pages import live, problem_page, respond
 from lvheng.shell.sight import sight_of
 from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
 from lvheng.shell.templatetags.figures import address
@@ -28,7 +28,7 @@ from lvheng.telemetry.clock import SHANGHAI
 from lvheng.telemetry.energy_gateway import settle
 from lvheng.telemetry.energy_gateway.adapter import Adapter
 from lvheng.telemetry.models import FORMS, EnergyMeter, MeterExchange
-from lvheng.telemetry.views import denied, live
+from lvheng.telemetry.views import denied
 
 SPANS = {
     "gap": "缺口（总量已知）",

@@ -17,13 +17,13 @@ from lvheng.access.roles import Owner, Permission, may
 from lvheng.core.problem import ProblemError
 from lvheng.shell import words
 from lvheng.shell.context import actor_of
-from lvheng.shell.pages import problem_page, respond
+from lvheng.shell.pages import live, problem_page, respond
 from lvheng.shell.sight import sight_of
 from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
 from lvheng.shell.templatetags.figures import address
 from lvheng.telemetry import leads, screens, services
 from lvheng.telemetry.models import VERDICTS, Lead
-from lvheng.telemetry.views import denied, lead_row, live, moment_words, sees, unit_words
+from lvheng.telemetry.views import denied, lead_row, moment_words, sees, unit_words
 
 
 @live

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -26,7 +25,7 @@ from lvheng.core.problem import Place, Problem, ProblemError
 from lvheng.core.quantity import show
 from lvheng.shell import words
 from lvheng.shell.context import actor_of
-from lvheng.shell.pages import problem_page, respond
+from lvheng.shell.pages import live, problem_page, respond
 from lvheng.shell.sight import Sight, sight_of
 from lvheng.shell.tables import Cell, Column, Table, download, wanted_format
 from lvheng.shell.templatetags.figures import address
@@ -45,21 +44,6 @@ STATES = {  # shape, class, word, order
     "stop": ("◌", "state-not_due", "停运", 4),
     "none": ("○", "state-no_data", "未汇总", 5),
 }
-
-
-def live(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A page that changes with the lake, not with the ledger, and so is never kept; problems become a page that helps."""
-
-    @wraps(view)
-    def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        try:
-            response = view(request, *args, **kwargs)
-        except ProblemError as error:
-            return problem_page(request, error.problems)
-        response.headers.setdefault("Cache-Control", "private, no-cache")
-        return response
-
-    return run
 
 
 def sees(actor: Actor, outlet: Outlet) -> bool:

@@ -25,7 +25,7 @@ from lvheng.dual_control.early_warning import Standing
 from lvheng.energy.warning import Grade, Scheme, quantities
 from lvheng.shell import words
 from lvheng.shell.context import actor_of
-from lvheng.shell.pages import as_of, problem_page
+from lvheng.shell.pages import as_of, live, problem_page
 from lvheng.shell.sight import NOT_PUBLIC, Sight
 from lvheng.shell.tables import Cell
 
@@ -38,16 +38,11 @@ def allowed(permission: Permission) -> Callable[[Callable[..., HttpResponse]], C
     """Only for those who may; others get a page that says so. Problems become a page that helps."""
 
     def wrap(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        shown = live(view)
+
         @wraps(view)
         def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if not may(actor_of(request), permission):
-                return refused(request)
-            try:
-                response = view(request, *args, **kwargs)
-            except ProblemError as error:
-                return problem_page(request, error.problems)
-            response.headers.setdefault("Cache-Control", "private, no-cache")
-            return response
+            return shown(request, *args, **kwargs) if may(actor_of(request), permission) else refused(request)
 
         return run
 
